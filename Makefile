@@ -1,0 +1,33 @@
+# `make help` lists the targets. Everything installs into .venv/, nothing outside of the repository.
+SHELL := bash
+PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || echo python3)
+VENV := .venv/.installed
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+.DEFAULT_GOAL := help
+.PHONY: help setup demo repro test test-all lint clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: $(VENV)  ## install the pinned packages into .venv/
+$(VENV): requirements.txt pyproject.toml
+	@tools/setup.sh "$(PYTHON)"
+
+demo: setup  ## run the whole pipeline on bundled images, in .demo/
+	@tools/demo.sh
+
+repro: setup  ## dvc repro; PRESET=name merges presets/name.yaml into params.yaml first
+	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) dvc repro
+
+test: setup  ## the quick tests
+	@python -m pytest -m "not slow"
+
+test-all: setup  ## all tests
+	@python -m pytest
+
+lint: setup  ## format and style (ruff), types (mypy)
+	@ruff format --check . && ruff check . && mypy
+
+clean:  ## remove the demo, resume state and tool caches; results, data and .venv/ stay
+	@rm -rf .demo .ladder .pytest_cache .ruff_cache .mypy_cache src/*.egg-info && find src stages tests tools -name __pycache__ -prune -exec rm -rf {} +

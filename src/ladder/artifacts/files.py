@@ -1,0 +1,48 @@
+"""Files that are either the old one or the whole new one, and the formats that Git and DVC compare well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Nine digits bring back a float32 exactly, and hide the last digits of a float64, which differ between machines.
+FLOAT_FORMAT = "%.9g"
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a path to write to; it becomes `path` at the end, and is removed if there is an error.
+
+    The temporary file lies in the same folder (made if missing), since a rename is atomic only within a file system.
+    Its name is fixed, so that the next run overwrites what a kill left behind; the stage's lock keeps others away.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, values: Any) -> None:
+    """Write plain values in their given order, floats in full.
+
+    Raises: ValueError for NaN and infinity, which are no JSON.
+    """
+    text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table without its index, floats with nine digits, NaN as an empty cell."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n", encoding="utf-8")

@@ -1,0 +1,275 @@
+"""params.yaml -> frozen, validated objects. The only reader of params.yaml; holds no default and no arithmetic.
+
+The whole file is validated whatever part a stage needs, so that a typo in `distill` stops `split` in its first second.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ladder.errors import InputError, nearest
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+
+PATH = "params.yaml"
+
+# Which recipe a rung reads, whether it reads `aug`, and which further groups it reads.
+# Matched rungs share their recipe, so that no override can unbalance a comparison.
+RECIPES = {
+    "train_baseline": "baseline",
+    "train_aug": "ablation",
+    "train_noaug": "ablation",
+}
+UNAUGMENTED = ("train_baseline", "train_noaug")
+
+
+class Group(BaseModel):
+    """Frozen, strict (no "yes" for true, no NaN), and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Data(Group):
+    """What to read and how to split it. Sizes are numbers of images."""
+
+    source: Literal["cifar10", "cifar10_jpeg", "image_folder", "digits"]
+    path: str
+    image_size: Annotated[int, Field(ge=8)]
+    split_seed: Annotated[int, Field(ge=0)]
+    val_size: Positive | None
+    test_size: Positive | None
+
+    @model_validator(mode="after")
+    def sizes_fit_the_source(self):
+        if self.source == "digits" and (self.val_size is None or self.test_size is None):
+            raise ValueError("source digits has one part only: val_size and test_size must both be numbers of images")
+        if self.source != "digits" and self.test_size is not None:
+            raise ValueError(
+                f"source {self.source} brings its own test part: test_size must be null, not {self.test_size}"
+            )
+        if self.source.startswith("cifar10") and self.val_size is None:
+            raise ValueError(f"source {self.source} has no validation part: val_size must be a number of images")
+        if self.source.startswith("cifar10") and self.image_size != 32:
+            raise ValueError(
+                f"source {self.source} has 32 px images: image_size must be 32, not {self.image_size}"
+                " (to train on enlarged images, raise a recipe's input_size)"
+            )
+        return self
+
+
+class Hardware(Group):
+    """Where and how to compute. `auto` takes what the committed table in `devices.py` says."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "float32", "bfloat16"]
+    compile: bool
+    predict_batch_size: Positive
+
+
+class Model(Group):
+    """Transfer learning (`pretrained`) or training from scratch. `weights`: architecture -> local safetensors file."""
+
+    pretrained: bool
+    resize: Literal["bilinear", "bicubic", "nearest"]
+    weights: dict[str, str]
+
+
+class Stem(Group):
+    """A stem for small images. Strides in pixels.
+
+    `stride` of the first convolution (its kernel becomes 3x3), whether the stem's max pooling stays (`pool`), and how
+    many of the stages that halve the resolution no longer do (`unstrided_stages`, counted from the stem).
+    """
+
+    stride: Literal[1, 2, 4]
+    pool: bool
+    unstrided_stages: Annotated[int, Field(ge=0)]
+
+
+class Recipe(Group):
+    """One training recipe. Sizes in pixels, rates per step, durations in epochs."""
+
+    arch: str
+    input_size: Annotated[int, Field(ge=8)]
+    stem: Stem | None
+    drop_rate: BelowOne
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    optimizer: str
+    lr: Annotated[float, Field(gt=0)]
+    momentum: BelowOne | None
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "cosine"]
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    label_smoothing: BelowOne
+
+    @model_validator(mode="after")
+    def warmup_ends(self):
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs={self.warmup_epochs} must be below epochs={self.epochs}")
+        return self
+
+
+class ColorJitter(Group):
+    """Half-widths of uniform factors around 1 (brightness, contrast, saturation), and of a hue shift in turns."""
+
+    brightness: Fraction
+    contrast: Fraction
+    saturation: Fraction
+    hue: Annotated[float, Field(ge=0, le=0.5)]
+
+
+class Aug(Group):
+    """Augmentation, drawn anew for each image. Lengths in pixels of the split's images, angles in degrees."""
+
+    enabled: bool
+    hflip: Fraction
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    crop_padding: Annotated[int, Field(ge=0)]
+    color_jitter: ColorJitter
+    cutout: Annotated[int, Field(ge=0)]
+    fill: Literal["reflect", "mean", "black"]
+
+
+class Evaluate(Group):
+    """Scores: bins of the expected calibration error, confidence of the interval around accuracy."""
+
+    ece_bins: Annotated[int, Field(ge=2)]
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Rung(Group):
+    """All the params that one training run depends on. Two rungs with equal params are the same run."""
+
+    seed: int
+    hardware: Hardware
+    model: Model
+    recipe: Recipe
+    aug: Aug | None
+
+
+class Params(Group):
+    """The whole of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0)]
+    data: Data
+    hardware: Hardware
+    model: Model
+    aug: Aug
+    baseline: Recipe
+    ablation: Recipe
+    evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def lengths_fit_the_images(self):
+        size, problems = self.data.image_size, []
+        if self.aug.crop_padding >= size:
+            problems.append(f"aug.crop_padding={self.aug.crop_padding} must be below data.image_size={size}")
+        if self.aug.cutout > size:
+            problems.append(f"aug.cutout={self.aug.cutout} must not exceed data.image_size={size}")
+        for group in sorted(set(RECIPES.values())):
+            if self.model.pretrained and getattr(self, group).stem is not None:
+                problems.append(
+                    f"{group}.stem must be null with model.pretrained=true: pretrained weights keep the stem they were"
+                    " trained with (enlarge the images with input_size instead)"
+                )
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def rung(self, name: str) -> Rung:
+        """The params of one training stage. Raises InputError for a name that is none."""
+        if name not in RECIPES:
+            raise InputError(
+                f"no training stage is named {name!r}; there are {', '.join(RECIPES)}{nearest(name, RECIPES)}"
+            )
+        augmented = name not in UNAUGMENTED and self.aug.enabled
+        return Rung(
+            seed=self.seed,
+            hardware=self.hardware,
+            model=self.model,
+            recipe=getattr(self, RECIPES[name]),
+            aug=self.aug if augmented else None,
+        )
+
+
+def read(path: str | Path = PATH) -> Params:
+    """Read and validate the whole of params.yaml. Raises InputError that lists every problem with its key."""
+    return validate(load_yaml(path), path)
+
+
+def validate(values: Any, path: str | Path = PATH) -> Params:
+    """Validate what `load_yaml` read from `path`. Raises InputError that lists every problem with its key."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = [line for problem in error.errors() for line in _describe(problem)]
+        count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise InputError(
+            f"{path}: {count} (nothing was run):\n" + "\n".join(f"  {line}" for line in problems)
+        ) from None
+
+
+def load_yaml(path: str | Path) -> Any:
+    """Read YAML 1.1 with the floats of YAML 1.2 (`1e-05`, which `dvc exp run -S` writes) and no repeated keys.
+
+    Raises InputError for a file that is missing or no YAML.
+    """
+    try:
+        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: run from the top folder of the repository") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"),
+    list("-+0123456789."),
+)
+
+
+def _describe(problem) -> list[str]:
+    """Lines `key: what was expected, what was read` for one problem that pydantic found."""
+    path = [str(part) for part in problem["loc"]]
+    key, read_value = ".".join(path) or "params", problem["input"]
+    if problem["type"] == "extra_forbidden":
+        return [f"{key}: unknown key{nearest(path[-1], _fields(path[:-1]))}"]
+    if problem["type"] == "missing":
+        return [f"{key}: missing"]
+    if problem["type"] == "value_error":
+        prefix = f"{key}: " if path else ""
+        return [prefix + line for line in str(problem["ctx"]["error"]).splitlines()]
+    return [f"{key}: {problem['msg'].lower()}, not {read_value!r}"]
+
+
+def _fields(path: list[str]) -> list[str]:
+    """Names of the keys of the group at `path`."""
+    group: Any = Params
+    for part in path:
+        field = getattr(group, "model_fields", {}).get(part)
+        group = (
+            next((a for a in getattr(field.annotation, "__args__", [field.annotation]) if a is not type(None)), None)
+            if field
+            else None
+        )
+    return list(getattr(group, "model_fields", {}))

@@ -1,0 +1,50 @@
+"""Progress of a training run: a bar on a terminal, and one plain line per epoch everywhere."""
+
+import sys
+import time
+
+from torch import Tensor
+from tqdm import tqdm
+
+
+class Progress:
+    """A bar with images/s, loss and time left in the whole run, drawn where stderr is a terminal.
+
+    Args:
+        images: in one epoch.
+        done: epochs that an earlier, interrupted run finished.
+    """
+
+    def __init__(self, name: str, epochs: int, images: int, done: int):
+        self._name, self._epochs, self._images = name, epochs, images
+        self._first = self._done = done
+        self._start = time.perf_counter()
+        self._bar = tqdm(
+            desc=name,
+            total=epochs * images,
+            initial=done * images,
+            unit=" images",
+            leave=False,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def step(self, images: int, loss: Tensor) -> None:
+        """One optimizer step is done. `loss` is read, which waits for the device, only when the bar is redrawn."""
+        if self._bar.update(images):
+            self._bar.set_postfix(loss=f"{float(loss):.3f}", refresh=False)
+
+    def epoch_done(self, scores: dict[str, float]) -> None:
+        """One line: losses, validation accuracy, images/s with validation included, time left in the run."""
+        self._done += 1
+        seconds = time.perf_counter() - self._start
+        epochs = self._done - self._first
+        left = tqdm.format_interval(seconds / epochs * (self._epochs - self._done))
+        tqdm.write(
+            f"{self._name} epoch {self._done}/{self._epochs}  train loss {scores['train_loss']:.4f}"
+            f"  val loss {scores['val_loss']:.4f}  val accuracy {scores['val_accuracy']:.4f}"
+            f"  {epochs * self._images / seconds:,.0f} images/s  {left} left"
+        )
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        self._bar.close()

@@ -1,0 +1,89 @@
+"""What flows between stages: Source -> Split -> Checkpoint and Predictions. Arrays only; no behaviour, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Part:
+    """Labelled images: uint8 (N, 3, H, W) RGB, labels int64 (N,), ids int64 (N,) that stay with an image for life."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> Part:
+        return Part(self.images[indices], self.labels[indices], self.ids[indices])
+
+
+@dataclass(frozen=True)
+class Source:
+    """The images as they come: `name` as in `data.source`, `digest` a sha256 of what was read.
+
+    `val` and `test` are None where the source has no such part. Ids are unique over all parts.
+    """
+
+    name: str
+    digest: str
+    classes: tuple[str, ...]
+    train: Part
+    val: Part | None
+    test: Part | None
+
+
+@dataclass(frozen=True)
+class Split:
+    """Train, validation and test images; `mean` and `std` of the training part's channels, pixels scaled to [0, 1]."""
+
+    train: Part
+    val: Part
+    test: Part
+    classes: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    source: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model: `config` is everything `models.restore` needs besides the weights (plain values)."""
+
+    config: dict[str, Any]
+    weights: dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Logits:
+    """A model's answers on one part: logits float32 (N, C), labels int64 (N,), ids int64 (N,)."""
+
+    logits: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A model's answers on validation and test, class names, and where they come from (plain values).
+
+    `provenance` keys: source, source_digest, arch, parameters, weights (`scratch` or the pretrained file's name),
+    input_size, epochs.
+    """
+
+    val: Logits
+    test: Logits
+    classes: tuple[str, ...]
+    provenance: dict[str, Any]

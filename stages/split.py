@@ -1,0 +1,18 @@
+"""Images -> Split: train, validation and test arrays."""
+
+from ladder import runs, sources
+from ladder.artifacts import splits
+from ladder.errors import exit_on_input_error
+from ladder.split import split
+
+
+def main() -> None:
+    with runs.stage("split", lambda params: params.data, inputs=[], outputs=["data/split"]) as run:
+        made = split(sources.read(run.params, runs.root()), run.params)
+        splits.save("data/split", made)
+    sizes = f"{len(made.train):,} / {len(made.val):,} / {len(made.test):,}"
+    print(f"split: {made.source}, {len(made.classes)} classes: {sizes} images to train, validate, test")
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)
