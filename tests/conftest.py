@@ -6,7 +6,7 @@ from pathlib import Path
 
 # Before torch is imported, and for the processes that tests start: tiny work is slower on two threads than on one, and
 # far slower where other processes want the cores.
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

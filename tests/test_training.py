@@ -198,12 +198,13 @@ def test_predict_does_not_depend_on_the_batch_size_and_leaves_batchnorm_alone(sp
 
 
 def test_bfloat16_trains_and_predicts_in_float32(split, tiny, tmp_path):
-    cfg = rung(tiny)
-    cfg = cfg.model_copy(update={"hardware": cfg.hardware.model_copy(update={"precision": "bfloat16"})})
-    model, logits = fit(split, cfg, tmp_path / "a")
+    # 32 px: torch 2.15 leaves some weight gradients of 1x1 feature maps in bfloat16 uninitialized on the CPU
+    cfg = rung(tiny, input_size=32)
+    low = cfg.model_copy(update={"hardware": cfg.hardware.model_copy(update={"precision": "bfloat16"})})
+    model, logits = fit(split, low, tmp_path / "a")
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert logits.logits.dtype == np.float32
-    assert not weights_equal(model, fit(split, rung(tiny), tmp_path / "b")[0]), "bfloat16 was not used"
+    assert not weights_equal(model, fit(split, cfg, tmp_path / "b")[0]), "bfloat16 was not used"
 
 
 @pytest.mark.gpu

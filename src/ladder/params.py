@@ -24,6 +24,11 @@ RECIPES = {
     "train_baseline": "baseline",
     "train_aug": "ablation",
     "train_noaug": "ablation",
+    "train_resnet": "resnet",
+    "train_se": "resnet",
+    "train_effnet": "effnet",
+    "train_student": "student",
+    "distill": "student",
 }
 UNAUGMENTED = ("train_baseline", "train_noaug")
 
@@ -136,6 +141,55 @@ class Aug(Group):
     fill: Literal["reflect", "mean", "black"]
 
 
+class SqueezeExcite(Group):
+    """The head of `train_se`: channels are squeezed to 1/`reduction`, `drop_rate` before the linear layer."""
+
+    reduction: Positive
+    drop_rate: BelowOne
+
+
+class Distill(Group):
+    """Distillation from the stage `teacher`: `temperature` softens both, `alpha` is the teacher's share of the loss."""
+
+    teacher: str
+    temperature: Annotated[float, Field(gt=0)]
+    alpha: Fraction
+
+
+class Ensemble(Group):
+    """Soft voting over stages. `validation` weights are fitted on validation."""
+
+    members: Annotated[list[str], Field(min_length=1)]
+    vote: Literal["logits", "probabilities"]
+    weights: Literal["equal", "validation"]
+
+
+class Quantize(Group):
+    """int8 models. `calibration_images` are taken from the training part; `max_drop` is what `make check` allows."""
+
+    calibration_images: Positive
+    max_drop: Fraction
+
+
+class Uncertainty(Group):
+    """Monte Carlo dropout: number of stochastic passes."""
+
+    passes: Annotated[int, Field(ge=2)]
+
+
+class Benchmark(Group):
+    """Timed queries at batch 1 for each variant."""
+
+    queries: Positive
+
+
+class Report(Group):
+    """Paired comparisons: bootstrap samples, and the confidence of intervals and tests."""
+
+    bootstrap_samples: Positive
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+
+
 class Evaluate(Group):
     """Scores: bins of the expected calibration error, confidence of the interval around accuracy."""
 
@@ -151,6 +205,8 @@ class Rung(Group):
     model: Model
     recipe: Recipe
     aug: Aug | None
+    se: SqueezeExcite | None
+    distill: Distill | None
 
 
 class Params(Group):
@@ -163,7 +219,17 @@ class Params(Group):
     aug: Aug
     baseline: Recipe
     ablation: Recipe
+    resnet: Recipe
+    se: SqueezeExcite
+    effnet: Recipe
+    student: Recipe
+    distill: Distill
+    ensemble: Ensemble
+    quantize: Quantize
+    uncertainty: Uncertainty
+    benchmark: Benchmark
     evaluate: Evaluate
+    report: Report
 
     @model_validator(mode="after")
     def lengths_fit_the_images(self):
@@ -195,6 +261,8 @@ class Params(Group):
             model=self.model,
             recipe=getattr(self, RECIPES[name]),
             aug=self.aug if augmented else None,
+            se=self.se if name == "train_se" else None,
+            distill=self.distill if name == "distill" else None,
         )
 
 
