@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import timm
 import torch
+from timm.layers import SEModule
 from torch import Tensor, nn
 
 from ladder import weights
 from ladder.errors import InputError, nearest
-from ladder.params import Model, Recipe, Stem
+from ladder.params import Model, Recipe, SqueezeExcite, Stem
 from ladder.types import Checkpoint
 
 
@@ -30,7 +31,7 @@ class Classifier(nn.Module):
         self.net = net
         self.config = dict(config)
         self.register_buffer("mean", torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", _deviation(config["std"]).view(1, 3, 1, 1), persistent=False)
 
     def prepare(self, images: Tensor) -> Tensor:
         x = (images.float() / 255 - self.mean) / self.std
@@ -46,11 +47,32 @@ class Classifier(nn.Module):
         return self.net(self.prepare(images)).float()
 
 
-def build(recipe: Recipe, model: Model, classes: tuple[str, ...], mean, std, seed: int) -> Classifier:
+class SqueezeExciteNet(nn.Module):
+    """A backbone whose last feature map passes a squeeze-and-excitation block, pooling, dropout and a linear layer.
+
+    Source: Hu et al. 2018, arXiv:1709.01507, its block applied once, to the features; timm's SEModule.
+    """
+
+    def __init__(self, backbone: nn.Module, channels: int, classes: int, reduction: int, drop_rate: float):
+        super().__init__()
+        self.backbone = backbone
+        self.se = SEModule(channels, rd_channels=max(channels // reduction, 1))
+        self.dropout = nn.Dropout(drop_rate)
+        self.fc = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.se(self.backbone(x))  # (B, D, H', W')
+        return self.fc(self.dropout(features.mean((2, 3))))  # (B, C)
+
+
+def build(
+    recipe: Recipe, model: Model, classes: tuple[str, ...], mean, std, seed: int, se: SqueezeExcite | None = None
+) -> Classifier:
     """A fresh classifier: random weights from `seed`, or pretrained ones with a new head.
 
     Args:
         mean, std: of the training part's channels; a pretrained net keeps the ones it was trained with.
+        se: the head with a squeeze-and-excitation block, instead of the architecture's own.
     Raises: InputError for an architecture timm does not have, a stem or input size that does not fit it, or missing
         or wrong pretrained weights.
     """
@@ -65,6 +87,7 @@ def build(recipe: Recipe, model: Model, classes: tuple[str, ...], mean, std, see
         "resize": model.resize,
         "stem": recipe.stem and recipe.stem.model_dump(),
         "drop_rate": recipe.drop_rate,
+        "se": se and se.model_dump(),
         "mean": list(mean),
         "std": list(std),
         "weights": "scratch",
@@ -73,7 +96,7 @@ def build(recipe: Recipe, model: Model, classes: tuple[str, ...], mean, std, see
     classifier = _assemble(config)
     if model.pretrained:
         state, origin = weights.imagenet(recipe.arch, model.weights.get(recipe.arch))
-        weights.load(classifier.net, state, origin)
+        weights.load(_backbone(classifier), state, origin)
         pretrained = timm.get_pretrained_cfg(recipe.arch)
         assert pretrained is not None, "weights.imagenet has refused what timm has no weights of"
         config |= {"mean": list(pretrained.mean), "std": list(pretrained.std), "weights": origin}
@@ -94,10 +117,13 @@ def parameter_count(classifier: nn.Module) -> int:
 
 def _assemble(config: Mapping[str, Any]) -> Classifier:
     """Architecture with random weights. Raises InputError for what does not fit, found by one dry run."""
-    arch, stem = config["arch"], config["stem"]
-    net = timm.create_model(arch, num_classes=len(config["classes"]), drop_rate=config["drop_rate"])
+    arch, stem, classes = config["arch"], config["stem"], len(config["classes"])
+    net: Any = timm.create_model(arch, num_classes=classes, drop_rate=config["drop_rate"])
     if stem is not None:
         _fit_to_small_images(net, arch, Stem(**stem))
+    if config["se"] is not None:
+        net.reset_classifier(0, "")
+        net = SqueezeExciteNet(net, net.num_features, classes, **config["se"])
     classifier = Classifier(net, config)
     size = config["input_size"]
     try:
@@ -108,6 +134,16 @@ def _assemble(config: Mapping[str, Any]) -> Classifier:
             f"{arch} with stem {stem} does not take input_size={size}: {str(error).splitlines()[0]}"
         ) from None
     return classifier
+
+
+def _deviation(std: Sequence[float]) -> Tensor:
+    """At least one step of a pixel: a channel that is constant in all training images deviates by nothing."""
+    return torch.tensor(std).clamp(min=1 / 255)
+
+
+def _backbone(classifier: Classifier) -> nn.Module:
+    """The timm model, whatever head it has."""
+    return classifier.net.backbone if isinstance(classifier.net, SqueezeExciteNet) else classifier.net
 
 
 def _fit_to_small_images(net: Any, arch: str, stem: Stem) -> None:

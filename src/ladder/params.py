@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ladder.errors import InputError, nearest
 
@@ -163,6 +163,16 @@ class Ensemble(Group):
     vote: Literal["logits", "probabilities"]
     weights: Literal["equal", "validation"]
 
+    @field_validator("members")
+    @classmethod
+    def members_are_trained(cls, members: list[str]):
+        for name in members:
+            if name not in RECIPES:
+                raise ValueError(f"no training stage is named {name!r}{nearest(name, RECIPES)}")
+            if members.count(name) > 1:
+                raise ValueError(f"{name} stands there twice")
+        return members
+
 
 class Quantize(Group):
     """int8 models. `calibration_images` are taken from the training part; `max_drop` is what `make check` allows."""
@@ -209,6 +219,16 @@ class Rung(Group):
     distill: Distill | None
 
 
+class MonteCarlo(Group):
+    """All the params that the stage `uncertainty` depends on."""
+
+    seed: int
+    hardware: Hardware
+    passes: int
+    teacher: str
+    ece_bins: int
+
+
 class Params(Group):
     """The whole of params.yaml."""
 
@@ -232,12 +252,18 @@ class Params(Group):
     report: Report
 
     @model_validator(mode="after")
-    def lengths_fit_the_images(self):
+    def groups_fit_together(self):
         size, problems = self.data.image_size, []
         if self.aug.crop_padding >= size:
             problems.append(f"aug.crop_padding={self.aug.crop_padding} must be below data.image_size={size}")
         if self.aug.cutout > size:
             problems.append(f"aug.cutout={self.aug.cutout} must not exceed data.image_size={size}")
+        teachers = [name for name in RECIPES if name != "distill"]
+        if self.distill.teacher not in teachers:
+            problems.append(
+                f"distill.teacher must be a training stage ({', '.join(teachers)}), not {self.distill.teacher!r}"
+                + nearest(self.distill.teacher, teachers)
+            )
         for group in sorted(set(RECIPES.values())):
             if self.model.pretrained and getattr(self, group).stem is not None:
                 problems.append(
@@ -263,6 +289,16 @@ class Params(Group):
             aug=self.aug if augmented else None,
             se=self.se if name == "train_se" else None,
             distill=self.distill if name == "distill" else None,
+        )
+
+    def monte_carlo(self) -> MonteCarlo:
+        """The params of the stage `uncertainty`."""
+        return MonteCarlo(
+            seed=self.seed,
+            hardware=self.hardware,
+            passes=self.uncertainty.passes,
+            teacher=self.distill.teacher,
+            ece_bins=self.evaluate.ece_bins,
         )
 
 

@@ -18,7 +18,7 @@ class Session:
         history: CSV with a row per epoch, rewritten as the run goes on.
     """
 
-    def __init__(self, name: str, folder: Path, history: Path):
+    def __init__(self, name: str, folder: Path, history: str | Path):
         self.name = name
         self._state = folder / "state.pt"
         self._history = history

@@ -1,0 +1,254 @@
+"""Classify image files, or all images in folders: class, probability, runners-up, and how uncertain the model is.
+
+python -m ladder.predict photo.jpg holiday/                     the int8 student, as a table
+python -m ladder.predict photo.jpg --model distill --samples 30 --json
+
+The default model is the int8 student that this clone's pipeline made, else the one in release/. ONNX models run without
+torch. Files that cannot be read are reported on stderr, the others classified all the same.
+Exit status: 0; 1 if a file could not be read; 2 if nothing was classified for want of a model or of a usable option.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from scipy.special import log_softmax
+
+from ladder import images
+from ladder import uncertainty_scores as us
+from ladder.errors import InputError, nearest
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN, RELEASED = Path("models/quantize/distill_static.onnx"), Path("release/student_int8.onnx")
+BATCH = 64  # images; bounds memory
+SEED = 0  # of the dropout, so that an answer can be had again
+
+
+@dataclass(frozen=True)
+class Model:
+    """`answer`: images uint8 (B, 3, size, size) -> log probabilities (T, B, C), T = 1 without samples."""
+
+    path: Path
+    classes: list[str]
+    size: int
+    answer: Callable[[np.ndarray], np.ndarray]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # file names are anybody's
+    options = _parser().parse_args(arguments)
+    try:
+        model = load(find(options.model), options.samples)
+        found, failures = classify(model, options.images, options.top)
+    except InputError as error:
+        print(f"predict: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps({"model": str(model.path), "images": found}, indent=2))
+    elif found:
+        print(table(found))
+    return 1 if failures else 0
+
+
+def find(name: str | None, root: Path = ROOT) -> Path:
+    """The ONNX file or checkpoint folder that `name` means: a path, a stage, or an ONNX model of the stage `quantize`.
+
+    None: the default model. Paths are tried from the current folder, then from `root`, the repository's top.
+    Raises: InputError that says which models there are, or how to get one.
+    """
+    if name is None:
+        tried = [root / OWN, root / RELEASED]
+    else:
+        tried = [Path(name), root / name, root / "models" / name, root / "models" / "quantize" / f"{name}.onnx"]
+    for path in tried:
+        if (path.suffix == ".onnx" and path.is_file()) or (path / "model.json").is_file():
+            return path
+    known = sorted(path.parent.name for path in root.glob("models/*/model.json"))
+    known += sorted(path.stem for path in root.glob("models/quantize/*.onnx"))
+    have = f"there are {', '.join(known)}" if known else "there are none yet"
+    if name is None:
+        raise InputError(
+            f"neither {OWN} nor {RELEASED} is in {root}: `dvc repro quantize` makes the first one; or choose another"
+            f" model by --model ({have})"
+        )
+    raise InputError(f"no model {name!r} ({have}): a stage that `dvc repro` made, or a path{nearest(name, known)}")
+
+
+def load(path: Path, samples: int | None = None) -> Model:
+    """Open a model, with `samples` passes of Monte Carlo dropout for each image if asked for.
+
+    Raises: InputError for a damaged one, or samples from an ONNX model, which has no dropout.
+    """
+    if path.suffix != ".onnx":
+        return _checkpoint(path, samples)
+    if samples is not None:
+        raise InputError(f"--samples needs dropout, and {path} has none: choose a checkpoint, as by --model distill")
+    return _onnx(path)
+
+
+def classify(model: Model, paths: Sequence[str], top: int) -> tuple[list[dict[str, Any]], int]:
+    """Classify all images of `paths`; report on stderr, one by one, what cannot be read.
+
+    Returns: one record for each image, in the order of `paths`, and the number of paths and files that failed.
+    """
+    found: list[dict[str, Any]] = []
+    names: list[str] = []
+    batch: list[np.ndarray] = []
+    failures = 0
+
+    def flush() -> None:
+        if batch:
+            found.extend(_records(model, names, model.answer(np.stack(batch)), top))
+            names.clear()
+            batch.clear()
+
+    for path in paths:
+        try:
+            files = list(_files(Path(path)))
+        except InputError as error:
+            print(error, file=sys.stderr)
+            failures += 1
+            continue
+        for file in files:
+            try:
+                batch.append(images.decode(_read(file), model.size, str(file)))
+                names.append(str(file))
+            except InputError as error:
+                print(error, file=sys.stderr)
+                failures += 1
+            if len(batch) == BATCH:
+                flush()
+    flush()
+    return found, failures
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """The records as aligned columns."""
+    with_scores, runners_up = "entropy" in found[0], len(found[0]["top"]) > 1
+    rows = [["file", "class", "probability"] + ["entropy", "mutual information"] * with_scores + ["then"] * runners_up]
+    for image in found:
+        row = [image["file"], image["class"], f"{image['probability']:.1%}"]
+        if with_scores:
+            row += [f"{image['entropy']:.3f}", f"{image['mutual_information']:.4f}"]
+        if runners_up:
+            row.append(", ".join(f"{other['class']} {other['probability']:.1%}" for other in image["top"][1:]))
+        rows.append(row)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _records(model: Model, names: list[str], samples: np.ndarray, top: int) -> Iterator[dict[str, Any]]:
+    """samples (T, B, C) -> one record for each image; uncertainty only where there are several passes."""
+    probabilities = np.exp(us.predictive(samples))
+    entropies, information = us.entropy(us.predictive(samples)), us.mutual_information(samples)
+    for number, (name, shares) in enumerate(zip(names, probabilities, strict=True)):
+        best = [
+            {"class": model.classes[index], "probability": float(shares[index])}
+            for index in np.argsort(-shares, kind="stable")[:top]
+        ]
+        record: dict[str, Any] = {"file": name, **best[0], "top": best}
+        if len(samples) > 1:
+            record |= {"entropy": float(entropies[number]), "mutual_information": float(information[number])}
+        yield record
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """The file itself; of a folder and those in it, what Pillow reads by its suffix, sorted, without hidden files."""
+    if not path.is_dir():
+        yield path
+        return
+    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    inside = [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.suffix.lower() in suffixes
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    ]
+    if not inside:
+        raise InputError(f"{path} holds no image files")
+    yield from inside
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror})") from None
+
+
+def _onnx(path: Path) -> Model:
+    """An ONNX model: `images` uint8 (B, 3, H, W) -> `logits` (B, C), and its JSON: class names and image size."""
+    import onnxruntime  # slow, and checkpoints do without
+
+    about = path.with_suffix(".json")
+    try:
+        described = json.loads(about.read_text(encoding="utf-8"))
+        classes, size = list(described["classes"]), int(described["image_size"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{about} must give the `classes` and `image_size` of {path.name} ({type(error).__name__}: {error}):"
+            " `dvc repro quantize` writes both"
+        ) from None
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:  # whatever a damaged file leads the parser into
+        raise InputError(f"{path} is no ONNX model ({str(error).splitlines()[0]})") from None
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        (logits,) = session.run(["logits"], {"images": batch})
+        if logits.shape[1] != len(classes):
+            raise InputError(f"{path} has {logits.shape[1]} classes, {about.name} names {len(classes)}")
+        return log_softmax(logits.astype(np.float64), axis=1)[None]
+
+    return Model(path, classes, size, answer)
+
+
+def _checkpoint(path: Path, samples: int | None) -> Model:
+    import torch  # slower still, and ONNX models do without
+
+    from ladder import models, uncertainty
+    from ladder.artifacts import checkpoints
+
+    model = models.restore(checkpoints.load(path))
+
+    def answer(batch: np.ndarray) -> np.ndarray:
+        if samples is not None:
+            return uncertainty.mc_dropout(model, batch, passes=samples, seed=SEED, batch_size=BATCH, name=path.name)
+        with torch.inference_mode():
+            return model(torch.from_numpy(batch)).log_softmax(-1).numpy()[None]
+
+    return Model(path, model.config["classes"], model.config["input_size"], answer)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ladder.predict", description="Classify images.")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image file, or folder that is searched for images")
+    parser.add_argument("--model", metavar="NAME", help="stage (distill), ONNX model (distill_static) or path")
+    parser.add_argument("--top", type=_at_least(1), default=3, metavar="K", help="classes to give for each image (3)")
+    parser.add_argument("--samples", type=_at_least(2), metavar="N", help="passes with dropout: gives uncertainty")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a number of at least {least}, not {text!r}")
+        return int(text)
+
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""Soft voting of trained rungs: their Predictions -> Predictions."""
+
+from ladder import ensembling, params, runs
+from ladder.artifacts import predictions
+from ladder.errors import exit_on_input_error
+
+
+def main() -> None:
+    members = {name: f"predictions/{name}.npz" for name in params.read().ensemble.members}
+    output = "predictions/ensemble.npz"
+    with runs.stage("ensemble", lambda p: p.ensemble, inputs=list(members.values()), outputs=[output]) as run:
+        answers = {name: predictions.load(path) for name, path in members.items()}
+        voted = ensembling.vote(answers, run.params.vote, run.params.weights)
+        predictions.save(output, voted)
+    shares = ", ".join(f"{name} {share:.3f}" for name, share in voted.provenance["members"].items())
+    print(f"ensemble: {run.params.vote} of {shares}")
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)

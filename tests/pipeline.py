@@ -1,0 +1,75 @@
+"""The project itself in a temporary Git and DVC repository, under the `tiny` preset."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from imports import ROOT
+
+ENVIRONMENT = os.environ | {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "DVC_NO_ANALYTICS": "1",
+    "GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@localhost",
+    "GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@localhost",
+}  # fmt: skip
+ENVIRONMENT.pop("DVC_ROOT", None)
+
+
+class Pipeline:
+    """Commands in one repository. `run` raises with the output if a command fails."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def run(self, *command: str, check: bool = True) -> str:
+        done = subprocess.run(
+            command, cwd=self.folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert not check or done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout}"
+        return done.stdout
+
+    def start(self, *command: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            command, cwd=self.folder, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", message)
+
+    def lock(self) -> dict:
+        return yaml.safe_load((self.folder / "dvc.lock").read_text())["stages"]
+
+    def md5s(self, stage: str) -> dict[str, str]:
+        return {out["path"]: out["md5"] for out in self.lock()[stage]["outs"]}
+
+
+def create(folder: Path) -> Pipeline:
+    """A repository with the files of this one that Git tracks or would track, and the tiny preset, committed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    results = re.compile(r"(metrics|plots|release)/|dvc\.lock|report\.md")
+    for name in filter(None, listed.split("\0")):
+        if not results.match(name) and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    made = Pipeline(folder)
+    made.run("git", "init", "--quiet", "--initial-branch", "main")
+    made.run("git", "-c", "core.safecrlf=false", "add", "--all")
+    made.run("env", f"PYTHONPATH={folder / 'src'}", "python", "-m", "ladder.presets", "apply", "tiny")
+    made.commit("start")
+    return made
+
+
+def ran(output: str) -> set[str]:
+    """Stages whose command ran, from the output of `dvc repro` or `dvc exp run`."""
+    return set(re.findall(r"Running stage '([^']+)'", output))

@@ -1,0 +1,203 @@
+"""The pipeline as people use it: repro, experiments, kills, clones. In a temporary Git and DVC repository."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+import pipeline
+from imports import ROOT, reached
+from pipeline import Pipeline, ran
+
+STAGES: dict[str, dict] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+RESOLVED: dict[str, dict] = {
+    name: entry
+    for stage, whole in STAGES.items()
+    for name, entry in (
+        [
+            (f"{stage}@{item}", yaml.safe_load(yaml.safe_dump(whole["do"]).replace("${item}", item)))
+            for item in whole["foreach"]
+        ]
+        if "foreach" in whole
+        else [(stage, whole)]
+    )
+}
+
+
+def outs(stage: dict) -> set[str]:
+    listed = stage.get("outs", []) + stage.get("metrics", []) + stage.get("plots", [])
+    return {next(iter(out)) if isinstance(out, dict) else out for out in listed}
+
+
+def downstream(start: set[str]) -> set[str]:
+    """The stages and all that follow from them."""
+    found: set[str] = set()
+    waiting = set(start)
+    while waiting:
+        found |= waiting
+        made = set().union(*(outs(RESOLVED[name]) for name in waiting))
+        waiting = {
+            name
+            for name, stage in RESOLVED.items()
+            if any(dep.replace("${distill.teacher}", "train_effnet") in made for dep in stage["deps"])
+        } - found
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Pipeline:
+    """The whole pipeline, run once, its results committed."""
+    made = pipeline.create(tmp_path_factory.mktemp("whole"))
+    output = made.run("dvc", "repro")
+    assert ran(output) == set(RESOLVED)
+    made.commit("results")
+    return made
+
+
+@pytest.mark.slow
+def test_a_second_repro_does_nothing_and_the_tree_is_clean(whole):
+    output = whole.run("dvc", "repro")
+    assert not ran(output)
+    assert "up to date" in output
+    assert whole.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+def test_without_augmentation_exactly_those_stages_rerun_and_the_two_rungs_are_one(whole):
+    reading = {name for name, stage in RESOLVED.items() if "aug" in stage.get("params", [])}
+    assert reading == {"train_aug", "train_resnet", "train_se", "train_effnet", "train_student", "distill"}
+    output = whole.run("dvc", "exp", "run", "--name", "noaug", "-S", "aug.enabled=false")
+    assert ran(output) == downstream(reading)
+    weights = [whole.folder / f"models/{name}/model.safetensors" for name in ("train_aug", "train_noaug")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    history = [whole.folder / f"plots/{name}/history.csv" for name in ("train_aug", "train_noaug")]
+    assert history[0].read_bytes() == history[1].read_bytes()
+    assert "noaug" in whole.run("dvc", "exp", "show", "--csv")
+
+    whole.run("git", "checkout", "--quiet", ".")
+    back = whole.run("dvc", "repro")
+    trained = {name for name in ran(back) if RESOLVED[name]["cmd"].split("stages/")[1].startswith(("train", "distill"))}
+    assert not trained, "toggled back, training is restored from the run cache"
+    whole.run("git", "diff", "--exit-code", "--", "dvc.lock", "metrics")
+
+
+@pytest.mark.slow
+def test_a_change_to_a_score_retrains_nothing(whole):
+    module = "src/ladder/scores.py"
+    path = whole.folder / module
+    text = path.read_text()
+    try:
+        path.write_text(text + "\n# a comment\n")
+        touched = {
+            name
+            for name, stage in RESOLVED.items()
+            if module in reached("stages/" + stage["cmd"].split("stages/")[1].split()[0])
+        }
+        status = yaml.safe_load(whole.run("dvc", "status", "--json"))
+    finally:
+        path.write_text(text)
+    assert {f"evaluate@{name}" for name in STAGES["evaluate"]["foreach"]} <= touched
+    assert not {name for name in touched if name.startswith(("split", "train", "distill", "quantize"))}
+    assert set(status) == touched
+
+
+@pytest.mark.slow
+def test_a_clone_without_a_cache_compares_and_knows_that_nothing_is_stale(whole, tmp_path):
+    whole.run("git", "clone", "--quiet", f"file://{whole.folder}", str(tmp_path / "clone"))
+    clone = Pipeline(tmp_path / "clone")
+    output = clone.run("dvc", "repro", "--dry", "--allow-missing")
+    assert not ran(output)
+    assert "up to date" in output
+    shown = clone.run("dvc", "metrics", "show")
+    assert all(f"metrics/{name}.json" in shown for name in STAGES["evaluate"]["foreach"])
+
+    metrics = clone.folder / "metrics/train_aug.json"
+    clone.run("git", "switch", "--quiet", "--create", "other")
+    metrics.write_text(metrics.read_text().replace('"accuracy": 0.', '"accuracy": 0.9'))
+    clone.commit("another figure")
+    difference = clone.run("dvc", "metrics", "diff", "main", "other")
+    assert "metrics/train_aug.json" in difference
+    assert "metrics/train_baseline.json" not in difference
+    clone.run("dvc", "plots", "diff", "main", "other")
+    page = (clone.folder / "dvc_plots/index.html").read_text()
+    assert "confusion" in page
+    assert "val_accuracy" in page
+
+
+@pytest.mark.slow
+def test_an_experiment_in_a_temporary_folder_runs_its_own_code(whole):
+    path = whole.folder / "stages/split.py"
+    text = path.read_text()
+    path.write_text(text.replace("images to train", "IMAGES to train"))
+    try:
+        output = whole.run("dvc", "exp", "run", "--temp", "--name", "temporary", "-S", "data.split_seed=3", "split")
+    finally:
+        path.write_text(text)
+    assert "IMAGES to train" in output
+    assert "temporary" in whole.run("dvc", "exp", "list", "--name-only")
+
+
+# Kills: a training run long enough to be cut, in a repository of its own
+
+
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory) -> Pipeline:
+    made = pipeline.create(tmp_path_factory.mktemp("long"))
+    text = (made.folder / "params.yaml").read_text()
+    lines, group = [], ""
+    for line in text.splitlines():
+        group = line.split(":")[0] if line and not line.startswith((" ", "#")) else group
+        lines.append("  epochs: 60" if group == "ablation" and line.startswith("  epochs:") else line)
+    (made.folder / "params.yaml").write_text("\n".join(lines) + "\n")
+    made.commit("sixty epochs")
+    made.run("dvc", "repro", "train_aug")
+    return made
+
+
+def wait_for_epochs(made: Pipeline, process: subprocess.Popen, epochs: int) -> None:
+    history = made.folder / "plots/train_aug/history.csv"
+    for _ in range(3000):
+        if history.exists() and len(history.read_text().splitlines()) > epochs:
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    pytest.fail("no epoch was done in a minute")
+
+
+def stage_processes(folder: Path) -> list[int]:
+    """Process ids of training stages that run in `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "cwd") == str(folder) and b"stages/train.py" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc to find a stage's process")
+@pytest.mark.parametrize("victim", ["stage", "dvc"])
+def test_what_is_killed_resumes_and_ends_with_the_same_bytes(long_run, victim):
+    uninterrupted = long_run.md5s("train_aug")
+    command = ["dvc", "repro", "--force", "--no-run-cache", "--single-item", "train_aug"]
+    (long_run.folder / "plots/train_aug/history.csv").unlink()
+    process = long_run.start(*command)
+    wait_for_epochs(long_run, process, 3)
+    if victim == "stage":
+        for pid in stage_processes(long_run.folder):
+            os.kill(pid, signal.SIGKILL)
+        assert process.wait() != 0
+    else:
+        process.kill()  # its stage lives on, and holds the lock
+        process.wait()
+        assert stage_processes(long_run.folder)
+    output = long_run.run(*command)
+    assert "resuming after epoch" in output
+    assert not stage_processes(long_run.folder)
+    assert long_run.md5s("train_aug") == uninterrupted
