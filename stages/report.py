@@ -33,7 +33,7 @@ def main() -> None:
 
         compared = report.compare(models, run.params)
         metrics.save("report", report.headline(compared))
-        files.write_csv(f"{FOLDER}/comparisons.csv", compared)
+        files.write_csv(f"{FOLDER}/comparisons.csv", report.table(compared))
         with files.atomic("report.md") as temporary:
             text = report.markdown(models, measured, compared, run.params)
             temporary.write_text(text, encoding="utf-8", newline="\n")
@@ -42,8 +42,8 @@ def main() -> None:
         draw_confused(models)
         draw_flipped("fixed", models, test, right="train_aug", wrong="train_noaug", seed=run.params.seed)
         draw_flipped("broken", models, test, right="train_noaug", wrong="train_aug", seed=run.params.seed)
-    for row in compared.itertuples():
-        print(f"{row.first} - {row.second}: {100 * row.difference:+.2f} points, {row.verdict}")
+    for step, result, _, verdict in compared:
+        print(f"{step.first} - {step.second}: {100 * result.difference:+.2f} points, {verdict}")
 
 
 def draw_scores(

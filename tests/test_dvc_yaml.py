@@ -1,46 +1,92 @@
 """dvc.yaml against the code: deps are what a stage imports, params what it reads, outs what it writes."""
 
-import re
+import shlex
+from pathlib import Path
 
 import pytest
-import yaml
 
+from dvcfile import STAGES, arguments, outs, script
 from imports import ROOT, reached
-from ladder import params
-
-DVC_YAML = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+from ladder import params, runs
 
 
-def stages() -> dict[str, dict]:
-    """Stage name -> its entry; a `foreach` stage once, with its first item filled in."""
-    found = {}
-    for name, entry in DVC_YAML["stages"].items():
-        if "foreach" in entry:
-            item = entry["foreach"][0]
-            entry = yaml.safe_load(yaml.safe_dump(entry["do"]).replace("${item}", item))
-        found[name] = entry
+@pytest.mark.parametrize("name", STAGES)
+def test_deps_name_every_module_that_the_stage_reaches(name):
+    code = {dep for dep in STAGES[name]["deps"] if dep.endswith(".py")}
+    assert code == reached(script(STAGES[name]))
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_says_what_it_is(name):
+    assert STAGES[name]["desc"]
+
+
+class Chosen(Exception):
+    """Ends a stage as soon as it has said what it reads and writes."""
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """What a stage asks `runs.stage` for: groups of params read, inputs and outputs."""
+    values = params.load_yaml(ROOT / "params.yaml")
+    found: dict = {"groups": set()}
+
+    class Recording(params.Params):
+        def __getattribute__(self, name):
+            if name in params.Params.model_fields:
+                found["groups"].add(name)
+            return super().__getattribute__(name)
+
+    recording = Recording.model_validate(values)
+
+    def stage(name, select, *, inputs, outputs):
+        found["groups"].clear()
+        select(recording)
+        found.update(name=name, inputs={str(path) for path in inputs}, outputs={str(path) for path in outputs})
+        raise Chosen
+
+    monkeypatch.setattr(params, "read", lambda *_: recording)
+    monkeypatch.setattr(runs, "stage", stage)
+    monkeypatch.chdir(ROOT)
     return found
 
 
-@pytest.mark.parametrize("name", stages())
-def test_deps_name_every_module_that_the_stage_reaches(name):
-    stage = stages()[name]
-    script = re.search(r"stages/\w+\.py", stage["cmd"]).group()
-    code = {dep for dep in stage["deps"] if dep.endswith(".py")}
-    assert code == reached(script)
+@pytest.mark.parametrize("name", STAGES)
+def test_params_inputs_and_outputs_are_those_the_stage_names(name, chosen):
+    path = ROOT / script(STAGES[name])
+    namespace: dict = {"__name__": path.stem}
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), namespace)
+    with pytest.raises(Chosen):
+        namespace["main"](*arguments(STAGES[name]))
+    assert chosen["name"] == name
+    assert chosen["groups"] == set(STAGES[name]["params"])
+    data = {dep for dep in STAGES[name]["deps"] if not dep.endswith(".py")}
+    if name == "ensemble":  # may depend on all rungs, reads those that params name
+        assert chosen["inputs"] <= data
+    else:
+        assert {"data/split" if path.startswith("data/split/") else path for path in chosen["inputs"]} == data
+    written = {path for path in outs(STAGES[name]) if not path.endswith("history.csv")}
+    assert chosen["outputs"] == written
 
 
-@pytest.mark.parametrize("name", stages())
-def test_every_stage_says_what_it_is(name):
-    assert DVC_YAML["stages"][name].get("desc") or stages()[name].get("desc")
+def test_every_group_of_params_is_read_by_some_stage():
+    assert {group for stage in STAGES.values() for group in stage["params"]} == set(params.Params.model_fields)
 
 
-def test_params_groups_exist():
-    named = {group for stage in stages().values() for group in stage.get("params", [])}
-    assert named <= set(params.Params.model_fields)
-    assert set(params.Params.model_fields) <= named, "a group that no stage reads"
-
-
-def test_every_training_stage_is_a_rung_and_the_reverse():
-    training = {name for name, stage in stages().items() if "models/" + name in stage.get("outs", [])}
+def test_every_rung_is_a_training_stage_and_the_reverse():
+    training = {name for name, stage in STAGES.items() if f"models/{name}" in outs(stage)}
     assert training == set(params.RECIPES)
+
+
+def test_heavy_outputs_are_cached_and_small_ones_are_in_git():
+    for name, stage in STAGES.items():
+        for out in stage.get("outs", []):
+            assert out == {"report.md": {"cache": False}} or out.split("/")[0] in ("data", "models", "predictions")
+        for entry in stage.get("metrics", []) + stage.get("plots", []):
+            assert next(iter(entry.values()))["cache"] is False, f"{name}: {entry}"
+
+
+def test_commands_run_the_code_of_their_own_tree():
+    for stage in STAGES.values():
+        assert shlex.split(stage["cmd"])[:3] == ["env", "PYTHONPATH=src", "python"]
+        assert Path(ROOT / script(stage)).is_file()

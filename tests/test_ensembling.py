@@ -200,7 +200,7 @@ def test_refused_members_leave_no_ensemble(stage, members, workspace):
     with pytest.raises(InputError, match="differ in test ids"):
         stage.main()
     (workspace / "predictions/train_effnet.npz").unlink()
-    with pytest.raises(InputError, match="train_effnet.npz is missing"):
+    with pytest.raises(InputError, match=r"train_effnet\.npz is missing"):
         stage.main()
     assert not (workspace / "predictions/ensemble.npz").exists()
 

@@ -1,6 +1,7 @@
 """The pipeline as people use it: repro, experiments, kills, clones. In a temporary Git and DVC repository."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -10,42 +11,9 @@ import pytest
 import yaml
 
 import pipeline
-from imports import ROOT, reached
+from dvcfile import FOREACH, STAGES, downstream, script
+from imports import reached
 from pipeline import Pipeline, ran
-
-STAGES: dict[str, dict] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-RESOLVED: dict[str, dict] = {
-    name: entry
-    for stage, whole in STAGES.items()
-    for name, entry in (
-        [
-            (f"{stage}@{item}", yaml.safe_load(yaml.safe_dump(whole["do"]).replace("${item}", item)))
-            for item in whole["foreach"]
-        ]
-        if "foreach" in whole
-        else [(stage, whole)]
-    )
-}
-
-
-def outs(stage: dict) -> set[str]:
-    listed = stage.get("outs", []) + stage.get("metrics", []) + stage.get("plots", [])
-    return {next(iter(out)) if isinstance(out, dict) else out for out in listed}
-
-
-def downstream(start: set[str]) -> set[str]:
-    """The stages and all that follow from them."""
-    found: set[str] = set()
-    waiting = set(start)
-    while waiting:
-        found |= waiting
-        made = set().union(*(outs(RESOLVED[name]) for name in waiting))
-        waiting = {
-            name
-            for name, stage in RESOLVED.items()
-            if any(dep.replace("${distill.teacher}", "train_effnet") in made for dep in stage["deps"])
-        } - found
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +21,7 @@ def whole(tmp_path_factory) -> Pipeline:
     """The whole pipeline, run once, its results committed."""
     made = pipeline.create(tmp_path_factory.mktemp("whole"))
     output = made.run("dvc", "repro")
-    assert ran(output) == set(RESOLVED)
+    assert ran(output) == set(STAGES)
     made.commit("results")
     return made
 
@@ -68,7 +36,7 @@ def test_a_second_repro_does_nothing_and_the_tree_is_clean(whole):
 
 @pytest.mark.slow
 def test_without_augmentation_exactly_those_stages_rerun_and_the_two_rungs_are_one(whole):
-    reading = {name for name, stage in RESOLVED.items() if "aug" in stage.get("params", [])}
+    reading = {name for name, stage in STAGES.items() if "aug" in stage.get("params", [])}
     assert reading == {"train_aug", "train_resnet", "train_se", "train_effnet", "train_student", "distill"}
     output = whole.run("dvc", "exp", "run", "--name", "noaug", "-S", "aug.enabled=false")
     assert ran(output) == downstream(reading)
@@ -80,7 +48,7 @@ def test_without_augmentation_exactly_those_stages_rerun_and_the_two_rungs_are_o
 
     whole.run("git", "checkout", "--quiet", ".")
     back = whole.run("dvc", "repro")
-    trained = {name for name in ran(back) if RESOLVED[name]["cmd"].split("stages/")[1].startswith(("train", "distill"))}
+    trained = {name for name in ran(back) if script(STAGES[name])[len("stages/") :].startswith(("train", "distill"))}
     assert not trained, "toggled back, training is restored from the run cache"
     whole.run("git", "diff", "--exit-code", "--", "dvc.lock", "metrics")
 
@@ -92,15 +60,11 @@ def test_a_change_to_a_score_retrains_nothing(whole):
     text = path.read_text()
     try:
         path.write_text(text + "\n# a comment\n")
-        touched = {
-            name
-            for name, stage in RESOLVED.items()
-            if module in reached("stages/" + stage["cmd"].split("stages/")[1].split()[0])
-        }
+        touched = {name for name, stage in STAGES.items() if module in reached(script(stage))}
         status = yaml.safe_load(whole.run("dvc", "status", "--json"))
     finally:
         path.write_text(text)
-    assert {f"evaluate@{name}" for name in STAGES["evaluate"]["foreach"]} <= touched
+    assert {f"evaluate@{name}" for name in FOREACH["evaluate"]} <= touched
     assert not {name for name in touched if name.startswith(("split", "train", "distill", "quantize"))}
     assert set(status) == touched
 
@@ -113,7 +77,7 @@ def test_a_clone_without_a_cache_compares_and_knows_that_nothing_is_stale(whole,
     assert not ran(output)
     assert "up to date" in output
     shown = clone.run("dvc", "metrics", "show")
-    assert all(f"metrics/{name}.json" in shown for name in STAGES["evaluate"]["foreach"])
+    assert all(f"metrics/{name}.json" in shown for name in FOREACH["evaluate"])
 
     metrics = clone.folder / "metrics/train_aug.json"
     clone.run("git", "switch", "--quiet", "--create", "other")
@@ -153,9 +117,24 @@ def long_run(tmp_path_factory) -> Pipeline:
         group = line.split(":")[0] if line and not line.startswith((" ", "#")) else group
         lines.append("  epochs: 60" if group == "ablation" and line.startswith("  epochs:") else line)
     (made.folder / "params.yaml").write_text("\n".join(lines) + "\n")
-    made.commit("sixty epochs")
-    made.run("dvc", "repro", "train_aug")
+    made.run("dvc", "repro", "split")
+    made.commit("sixty epochs to train")
     return made
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(long_run) -> dict[str, str]:
+    """md5 of what an uninterrupted run writes; the repository forgets that run."""
+    long_run.run("dvc", "repro", "train_aug")
+    md5s = long_run.md5s("train_aug")
+    forget(long_run)
+    return md5s
+
+
+def forget(made: Pipeline) -> None:
+    made.run("git", "checkout", "--quiet", "dvc.lock")
+    for folder in (".ladder", "plots/train_aug"):
+        shutil.rmtree(made.folder / folder)
 
 
 def wait_for_epochs(made: Pipeline, process: subprocess.Popen, epochs: int) -> None:
@@ -183,10 +162,8 @@ def stage_processes(folder: Path) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="needs /proc to find a stage's process")
 @pytest.mark.parametrize("victim", ["stage", "dvc"])
-def test_what_is_killed_resumes_and_ends_with_the_same_bytes(long_run, victim):
-    uninterrupted = long_run.md5s("train_aug")
-    command = ["dvc", "repro", "--force", "--no-run-cache", "--single-item", "train_aug"]
-    (long_run.folder / "plots/train_aug/history.csv").unlink()
+def test_what_is_killed_resumes_and_ends_with_the_same_bytes(long_run, uninterrupted, victim):
+    command = ["dvc", "repro", "--no-run-cache", "train_aug"]
     process = long_run.start(*command)
     wait_for_epochs(long_run, process, 3)
     if victim == "stage":
@@ -201,3 +178,4 @@ def test_what_is_killed_resumes_and_ends_with_the_same_bytes(long_run, victim):
     assert "resuming after epoch" in output
     assert not stage_processes(long_run.folder)
     assert long_run.md5s("train_aug") == uninterrupted
+    forget(long_run)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -43,11 +44,11 @@ WRONG = {
 VAL_WRONG = {"train_resnet": range(0, 5), "train_effnet": range(0, 3)}  # the ensemble's members: the second is better
 
 
-def answered(labels: np.ndarray, wrong, first_id: int) -> Logits:
-    """Right with probability 0.8, but on the images in `wrong`, which are taken for the next class."""
+def answered(labels: np.ndarray, wrong, first_id: int, sure: float = 0.8) -> Logits:
+    """Right with probability `sure`, but on the images in `wrong`, which are taken for the next class."""
     given = labels.copy()
     given[list(wrong)] = (given[list(wrong)] + 1) % 3
-    logits = np.log(np.where(np.eye(3)[given] == 1, 0.8, 0.1)).astype(np.float32)
+    logits = np.log(np.where(np.eye(3)[given] == 1, sure, (1 - sure) / 2)).astype(np.float32)
     return Logits(logits, labels, np.arange(first_id, first_id + len(labels)))
 
 
@@ -64,7 +65,7 @@ def made_models(source: str = "cifar10_jpeg") -> dict[str, Predictions]:
     models = {
         name: Predictions(
             answered(np.arange(30) % 3, VAL_WRONG.get(name, range(10)), 0),
-            answered(TEST.labels, wrong, 200),
+            answered(TEST.labels, wrong, 200, sure=0.7 if name == "train_effnet" else 0.8),
             CLASSES,
             about,
         )
@@ -113,27 +114,28 @@ def tables(text: str) -> dict[str, list[dict[str, str]]]:
 
 
 def test_steps_are_compared_by_hand(cfg):
-    compared = report.compare(made_models(), cfg).set_index("name")
+    found = report.compare(made_models(), cfg)
+    compared = report.table(found)
     assert compared[["first", "second", "only_a", "only_b"]].to_numpy().tolist() == [
         ["train_aug", "train_noaug", 30, 4],  # 0-29 fixed, 40-43 broken
         ["train_se", "train_resnet", 2, 2],
-        ["ensemble", "train_effnet", 0, 0] if compared.loc["ensemble", "only_a"] == 0 else None,
+        ["ensemble", "train_effnet", 6, 8],  # as train_resnet, which is surer: right on 10-15, wrong on 0-7
         ["distill", "train_student", 5, 0],
         ["distill_static", "distill_float", 0, 6],
         ["train_resnet_static", "train_resnet_float", 0, 0],
     ]
-    assert compared["difference"].tolist() == pytest.approx([26 / 120, 0, 0, 5 / 120, -6 / 120, 0], abs=1e-12)
-    p = [stats.binomtest(4, 34).pvalue, 1, 1, 2 / 2**5, 2 / 2**6, 1]
+    assert compared["difference"].tolist() == pytest.approx([26 / 120, 0, -2 / 120, 5 / 120, -6 / 120, 0], abs=1e-12)
+    p = [stats.binomtest(4, 34).pvalue, 1, stats.binomtest(6, 14).pvalue, 2 / 2**5, 2 / 2**6, 1]
     assert compared["p_value"].tolist() == pytest.approx(p)
     assert compared["adjusted_p"].tolist() == pytest.approx([6 * p[0], 1, 1, 4 * p[3], 5 * p[4], 1])
     assert compared["verdict"].tolist() == [
         "these two trained models differ: the first is more accurate",
         *["not distinguishable on 120 images"] * 5,  # 0.03 alone, 0.16 as one of six
     ]
-    assert report.headline(compared.reset_index()) == {
+    assert report.headline(found) == {
         "augmentation_difference": 26 / 120,
         "se_difference": 0.0,
-        "ensemble_difference": 0.0,
+        "ensemble_difference": -2 / 120,
         "distillation_difference": 5 / 120,
         "int8_distill_difference": -6 / 120,
         "int8_train_resnet_difference": 0.0,
@@ -142,7 +144,7 @@ def test_steps_are_compared_by_hand(cfg):
 
 def test_interval_is_that_of_the_params(cfg):
     models = made_models()
-    row = report.compare(models, cfg).iloc[0]
+    row = report.compare(models, cfg)[0]
     expected = comparisons.compare(
         report.correct(models["train_aug"]),
         report.correct(models["train_noaug"]),
@@ -150,7 +152,7 @@ def test_interval_is_that_of_the_params(cfg):
         samples=cfg.report.bootstrap_samples,
         seed=cfg.seed,
     )
-    assert (row.low, row.high) == (expected.low, expected.high)
+    assert row.result == expected
 
 
 def test_only_pairs_that_are_there_are_compared_and_corrected_for(cfg):
@@ -158,8 +160,8 @@ def test_only_pairs_that_are_there_are_compared_and_corrected_for(cfg):
     for name in ("train_student", "train_resnet_static"):
         del models[name]
     compared = report.compare(models, cfg)
-    assert compared["name"].tolist() == ["augmentation", "se"]
-    assert compared["adjusted_p"][0] == pytest.approx(2 * stats.binomtest(4, 34).pvalue)
+    assert [row.step.name for row in compared] == ["augmentation", "se"]
+    assert compared[0].adjusted_p == pytest.approx(2 * stats.binomtest(4, 34).pvalue)
 
 
 def test_the_best_member_is_chosen_on_validation():
@@ -204,9 +206,10 @@ def written(models: dict[str, Predictions], cfg: report.Settings) -> str:
     return report.markdown(models, measured, report.compare(models, cfg), cfg)
 
 
-def test_every_number_of_the_ladder_is_the_metrics(stage, models, workspace):
+def test_every_number_is_that_of_its_source(stage, models, workspace):
     stage.main()
-    rows = tables((workspace / "report.md").read_text(encoding="utf-8"))["The ladder"]
+    found = tables((workspace / "report.md").read_text(encoding="utf-8"))
+    rows = found["The ladder"]
     assert [row["rung"].strip("`") for row in rows] == list(report.LADDER)
     for row in rows:
         name = row["rung"].strip("`")
@@ -222,10 +225,7 @@ def test_every_number_of_the_ladder_is_the_metrics(stage, models, workspace):
             "epochs": str(about["epochs"]),
         }
 
-
-def test_every_number_of_the_comparisons_is_the_tables(stage, models, workspace):
-    stage.main()
-    rows = tables((workspace / "report.md").read_text(encoding="utf-8"))["Step by step: which models differ"]
+    rows = found["Step by step: which models differ"]
     compared = pd.read_csv(workspace / "plots/report/comparisons.csv")
     saved = json.loads((workspace / "metrics/report.json").read_text())
     assert len(rows) == len(compared) == len(saved)
@@ -344,11 +344,11 @@ def test_contact_sheet_shows_each_image_and_caption(tmp_path, count):
 
 
 def test_captions_do_not_touch(tmp_path):
-    captions = ["W" * 10 + "i" * 40] * 5
+    captions = ["golden_retriever_or_other_dog"] * 5
     figure = plots.contact_sheet(tmp_path / "a.png", np.zeros((5, 3, 8, 8), np.uint8), captions, "Title")
     renderer = figure.canvas.get_renderer()
     boxes = [axes.texts[0].get_window_extent(renderer) for axes in figure.axes if axes.images]
-    assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False))
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
 
 
 def test_enlarged_images_are_not_blurred(tmp_path):
@@ -385,7 +385,7 @@ def test_stage_writes_the_same_bytes_twice(stage, models, workspace, capsys):
 
 def test_other_test_images_are_refused(stage, models, workspace):
     np.savez(workspace / "data/split/test.npz", images=TEST.images, labels=TEST.labels, ids=TEST.ids + 1)
-    with pytest.raises(InputError, match="data/split/test.npz holds other images"):
+    with pytest.raises(InputError, match=r"data/split/test\.npz holds other images"):
         stage.main()
     assert not (workspace / "report.md").exists()
 

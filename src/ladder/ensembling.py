@@ -34,10 +34,8 @@ def vote(members: Mapping[str, Predictions], how: Vote, weights: Literal["equal"
     first = next(iter(members.values()))
     val = np.stack([member.val.logits for member in members.values()])
     test = np.stack([member.test.logits for member in members.values()])
-    if weights == "equal":
-        shares = np.full(len(members), 1 / len(members))
-    else:
-        shares = fit_weights(val, first.val.labels, how)
+    equal = np.full(len(members), 1 / len(members))
+    shares = equal if weights == "equal" else fit_weights(val, first.val.labels, how)
     return Predictions(
         val=Logits(combine(val, shares, how).astype(np.float32), first.val.labels, first.val.ids),
         test=Logits(combine(test, shares, how).astype(np.float32), first.test.labels, first.test.ids),

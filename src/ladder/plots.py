@@ -19,6 +19,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ladder.artifacts import files
 
@@ -205,7 +206,7 @@ def confused_pairs(
         axes.tick_params(length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(False, axis="y")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="lower right")
         headline(axes, title)
     return figure

@@ -58,25 +58,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-def find(name: str | None, root: Path = ROOT) -> Path:
+def find(name: str | None) -> Path:
     """The ONNX file or checkpoint folder that `name` means: a path, a stage, or an ONNX model of the stage `quantize`.
 
-    None: the default model. Paths are tried from the current folder, then from `root`, the repository's top.
+    None: the default model. Paths are tried from the current folder, then from the repository's top.
     Raises: InputError that says which models there are, or how to get one.
     """
     if name is None:
-        tried = [root / OWN, root / RELEASED]
+        tried = [ROOT / OWN, ROOT / RELEASED]
     else:
-        tried = [Path(name), root / name, root / "models" / name, root / "models" / "quantize" / f"{name}.onnx"]
+        tried = [Path(name), ROOT / name, ROOT / "models" / name, ROOT / "models" / "quantize" / f"{name}.onnx"]
     for path in tried:
         if (path.suffix == ".onnx" and path.is_file()) or (path / "model.json").is_file():
             return path
-    known = sorted(path.parent.name for path in root.glob("models/*/model.json"))
-    known += sorted(path.stem for path in root.glob("models/quantize/*.onnx"))
+    known = sorted(path.parent.name for path in ROOT.glob("models/*/model.json"))
+    known += sorted(path.stem for path in ROOT.glob("models/quantize/*.onnx"))
     have = f"there are {', '.join(known)}" if known else "there are none yet"
     if name is None:
         raise InputError(
-            f"neither {OWN} nor {RELEASED} is in {root}: `dvc repro quantize` makes the first one; or choose another"
+            f"neither {OWN} nor {RELEASED} is in {ROOT}: `dvc repro quantize` makes the first one; or choose another"
             f" model by --model ({have})"
         )
     raise InputError(f"no model {name!r} ({have}): a stage that `dvc repro` made, or a path{nearest(name, known)}")
@@ -206,7 +206,12 @@ def _onnx(path: Path) -> Model:
         raise InputError(f"{path} is no ONNX model ({str(error).splitlines()[0]})") from None
 
     def answer(batch: np.ndarray) -> np.ndarray:
-        (logits,) = session.run(["logits"], {"images": batch})
+        try:
+            (logits,) = session.run(["logits"], {"images": batch})
+        except Exception as error:  # ONNX Runtime has many
+            raise InputError(
+                f"{path} does not turn `images` uint8 {batch.shape} into `logits` ({str(error).splitlines()[0]})"
+            ) from None
         if logits.shape[1] != len(classes):
             raise InputError(f"{path} has {logits.shape[1]} classes, {about.name} names {len(classes)}")
         return log_softmax(logits.astype(np.float64), axis=1)[None]

@@ -92,6 +92,15 @@ class Step(NamedTuple):
     changed: str
 
 
+class Compared(NamedTuple):
+    """A step's outcome: a is its `first` model, b its `second`; `adjusted_p` is Holm's over all steps shown."""
+
+    step: Step
+    result: comparisons.Comparison
+    adjusted_p: float
+    verdict: str
+
+
 def settings(p: params.Params) -> Settings:
     return Settings(**{name: getattr(p, name) for name in Settings.model_fields})
 
@@ -129,36 +138,36 @@ def steps(models: Mapping[str, Predictions]) -> list[Step]:
     return [step for step in found if step.first in models and step.second in models]
 
 
-def compare(models: Mapping[str, Predictions], cfg: Settings) -> pd.DataFrame:
-    """One row per step: its two models, what they share and what sets them apart on the same test images.
-
-    Columns: name, first, second, changed; images, only_a, only_b, difference, low, high, p_value of
-    `comparisons.Comparison` with a = first and b = second; adjusted_p (Holm's, over all the rows) and verdict.
-    """
-    confidence, samples = cfg.report.confidence, cfg.report.bootstrap_samples
-    compared = steps(models)
+def compare(models: Mapping[str, Predictions], cfg: Settings) -> list[Compared]:
+    """Compare the two models of each step on the test images, and correct the p-values for all that are shown."""
     found = [
         comparisons.compare(
             correct(models[step.first]),
             correct(models[step.second]),
-            confidence=confidence,
-            samples=samples,
+            confidence=cfg.report.confidence,
+            samples=cfg.report.bootstrap_samples,
             seed=cfg.seed,
         )
-        for step in compared
+        for step in steps(models)
     ]
-    adjusted = comparisons.holm([comparison.p_value for comparison in found])
+    adjusted = comparisons.holm([result.p_value for result in found]).tolist()
+    return [
+        Compared(step, result, p, comparisons.verdict(result, p, confidence=cfg.report.confidence))
+        for step, result, p in zip(steps(models), found, adjusted, strict=True)
+    ]
+
+
+def table(compared: Sequence[Compared]) -> pd.DataFrame:
+    """`comparisons.csv`: a row per step, with the fields of Step and Comparison, `adjusted_p` and `verdict`."""
     return pd.DataFrame(
-        step._asdict()
-        | asdict(comparison)
-        | {"adjusted_p": p, "verdict": comparisons.verdict(comparison, p, confidence=confidence)}
-        for step, comparison, p in zip(compared, found, adjusted.tolist(), strict=True)
+        row.step._asdict() | asdict(row.result) | {"adjusted_p": row.adjusted_p, "verdict": row.verdict}
+        for row in compared
     )
 
 
-def headline(compared: pd.DataFrame) -> dict[str, float]:
+def headline(compared: Sequence[Compared]) -> dict[str, float]:
     """`metrics/report.json`: each step's difference in accuracy, a fraction."""
-    return {f"{row.name}_difference": float(row.difference) for row in compared.itertuples(index=False)}
+    return {f"{row.step.name}_difference": row.result.difference for row in compared}
 
 
 def class_accuracies(models: Mapping[str, Predictions]) -> np.ndarray:
@@ -180,7 +189,7 @@ def confused(models: Mapping[str, Predictions], by: str) -> tuple[list[str], lis
 
 
 def only_right(a: Predictions, b: Predictions, seed: int, at_most: int) -> tuple[np.ndarray, int]:
-    """Indices of `at_most` test images, drawn at random, that a answers right and b does not; and how many there are."""
+    """Indices of at most so many test images, drawn at random, that only a answers right; and how many there are."""
     found = np.flatnonzero(correct(a) & ~correct(b))
     drawn = np.random.default_rng(seed).permutation(found)[:at_most]
     return np.sort(drawn), len(found)
@@ -189,7 +198,7 @@ def only_right(a: Predictions, b: Predictions, seed: int, at_most: int) -> tuple
 def markdown(
     models: Mapping[str, Predictions],
     measured: Mapping[str, Mapping[str, float]],
-    compared: pd.DataFrame,
+    compared: Sequence[Compared],
     cfg: Settings,
 ) -> str:
     """The text of report.md, the same for the same input and library versions.
@@ -197,7 +206,7 @@ def markdown(
     Args:
         models: name -> answers, in the order of the ladder.
         measured: name -> the content of its metrics file.
-        compared: the table that `compare` gives.
+        compared: what `compare` gives.
     """
     images = len(next(iter(models.values())).test)
     sections = [
@@ -215,25 +224,26 @@ def markdown(
 def _introduction(
     models: Mapping[str, Predictions],
     measured: Mapping[str, Mapping[str, float]],
-    compared: pd.DataFrame,
+    compared: Sequence[Compared],
     cfg: Settings,
     images: int,
 ) -> str:
     best = best_on_validation(models)
-    shown = int((compared["adjusted_p"] <= 1 - cfg.report.confidence).sum())
+    shown = sum(row.adjusted_p <= 1 - cfg.report.confidence for row in compared)
     source = SOURCES[models[best].provenance["source"]]
     return f"""\
 # What the ladder shows
 
 The ladder is a series of image classifiers. Each *rung* changes one thing, or a few, about an earlier one: augmented
 training images, another architecture, several models voting, a small model taught by a large one, a model stored in
-8-bit integers. All are scored here on the same {images:,} test images, which had no part in training them or in choosing
-between them.
+8-bit integers. All are scored here on the same {images:,} test images, which had no part in training them or in
+choosing between them.
 
 - The images: {source}.
 - The model with the highest validation accuracy is `{best}`: {_percent(measured[best]["accuracy"])}% of its answers
   on the test images are right ({_interval(measured[best])} with {_confidence(cfg.evaluate)} confidence).
-- In {shown} of the {len(compared)} pairs compared below, the difference is larger than the choice of test images explains.
+- In {shown} of the {len(compared)} pairs compared below, the difference is larger than the choice of test images
+  explains.
 - Every rung was trained once, from one seed. So the report speaks of these trained models; to say that one method is
   better than another takes several seeds of each."""
 
@@ -340,8 +350,8 @@ def _reference(models: Mapping[str, Predictions], measured: Mapping[str, Mapping
 ## Beside the reference
 
 The project follows the levels of an earlier system, which reported these test accuracies on the official CIFAR-10
-images, enlarged to {REFERENCE_SIZE} px, with networks pretrained on ImageNet; one run each, without an interval. Recipes
-and epochs differ too, so the two columns set the scene and are not a contest.
+images, enlarged to {REFERENCE_SIZE} px, with networks pretrained on ImageNet; one run each, without an interval.
+Recipes and epochs differ too, so the two columns set the scene and are not a contest.
 
 {_table(("rung", "here (%)", "reference (%)", "what differs here"), rows)}"""
 
@@ -356,20 +366,20 @@ def _other(about: Mapping[str, Any]) -> str:
     return ", ".join(text for differs, text in differences if differs) or "none of pixels, weights, image size"
 
 
-def _steps(compared: pd.DataFrame, cfg: Settings, images: int) -> str:
+def _steps(compared: Sequence[Compared], cfg: Settings, images: int) -> str:
     rows = [
         (
-            row.changed,
-            f"`{row.first}`",
-            f"`{row.second}`",
-            _points(row.difference),
-            f"{_points(row.low)} to {_points(row.high)}",
-            f"{row.only_a:,} / {row.only_b:,}",
-            _p_value(row.p_value),
-            _p_value(row.adjusted_p),
-            row.verdict,
+            step.changed,
+            f"`{step.first}`",
+            f"`{step.second}`",
+            _points(result.difference),
+            f"{_points(result.low)} to {_points(result.high)}",
+            f"{result.only_a:,} / {result.only_b:,}",
+            _p_value(result.p_value),
+            _p_value(adjusted_p),
+            verdict,
         )
-        for row in compared.itertuples(index=False)
+        for step, result, adjusted_p, verdict in compared
     ]
     confidence = _confidence(cfg.report)
     header = ("step", "first", "second", "difference", f"{confidence} interval", "only one right", "p", "p (Holm)")
@@ -385,8 +395,8 @@ How to read it:
 - *only one right*: how many of the {images:,} images only the first, and only the second, answers right. Nothing else
   sets the two apart.
 - *p*: how often two equally good models that disagree on as many images would differ at least so much (exact McNemar
-  test). Several tests give more chances to be fooled; *p (Holm)* is corrected for the {len(compared)} shown here, and the
-  verdict goes by it: at most {1 - cfg.report.confidence:.3g} counts as a difference.
+  test). Several tests give more chances to be fooled; *p (Holm)* is corrected for the {len(compared)} shown here, and
+  the verdict goes by it: at most {1 - cfg.report.confidence:.3g} counts as a difference.
 - The *verdict* is about these two trained models on images like these. Trained again from another seed, either might
   come out somewhat better or worse, which no test on one run of each can see. "Not distinguishable" does not mean
   equal: the interval says how large a difference may hide there."""

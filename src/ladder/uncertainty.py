@@ -9,6 +9,7 @@ networks or dropout in every layer does better (and costs more).
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,8 +38,8 @@ def mc_dropout(
         of it, whatever the image.
     """
     device = next(model.parameters()).device
-    sampled = []
-    with dropout_on(model) as active, torch.random.fork_rng():
+    sampled: list[Tensor] = []
+    with dropout_on(model) as active, torch.random.fork_rng([device] if device.type == "cuda" else []):
         if not active:
             raise _inactive(name)
         torch.manual_seed(seed)
@@ -86,7 +87,7 @@ Function = Callable[[Tensor], Tensor]
 
 def _split(model: Classifier) -> tuple[Function, Function]:
     """Pixels -> features and features -> logits of a timm net, so that passes can share the features."""
-    net = model.net
+    net: Any = model.net
     if not (hasattr(net, "forward_features") and hasattr(net, "forward_head")):
         return _whole(model)
     return lambda images: net.forward_features(model.prepare(images)), lambda x: net.forward_head(x).float()

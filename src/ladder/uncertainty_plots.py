@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -66,7 +67,7 @@ def risk_coverage(path: str | Path, coverage: np.ndarray, curves: Mapping[str, n
     with canvas(path, 7.2, 4.4) as figure:
         axes = figure.add_subplot()
         for number, ((color, line, marker), (label, risk)) in enumerate(zip(CURVES, curves.items(), strict=True)):
-            style = {"color": color, "marker": marker, "markersize": 5, "markevery": (4 * number, 20)}
+            style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 5, "markevery": (4 * number, 20)}
             axes.plot(coverage, risk, line, label=label, **style)
         axes.set_xlim(0, 1.01)
         axes.set_ylim(0, None)

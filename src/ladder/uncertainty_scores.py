@@ -79,7 +79,7 @@ def risk_at(risks: np.ndarray, coverage: np.ndarray | float) -> np.ndarray:
 def reliability(
     log_probabilities: np.ndarray, labels: np.ndarray, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean confidence, accuracy (both NaN where there are no images) and images of each bin of `scores.ece`: (bins,)."""
+    """Mean confidence, accuracy (both NaN in an empty bin) and images of each bin of `scores.ece`: (bins,) each."""
     confidence = np.exp(log_probabilities.max(axis=1).astype(np.float64))
     bin_of = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], confidence, side="left")
     images = np.bincount(bin_of, minlength=bins)

@@ -1,0 +1,50 @@
+"""Deploy two rungs as ONNX: Checkpoints -> float, dynamic int8 and static int8 models, and their Predictions."""
+
+import numpy as np
+
+from ladder import models, onnx_runtime, quantization, runs
+from ladder.artifacts import checkpoints, onnx_files, predictions, splits
+from ladder.errors import exit_on_input_error
+from ladder.types import Logits, Part, Predictions, Split
+
+RUNGS = ("distill", "train_resnet")
+PRECISIONS = {"float": "float32", "dynamic": "dynamic int8", "static": "static int8"}
+CHECKED_IMAGES = 500
+
+
+def main() -> None:
+    inputs = ["data/split", *(f"models/{rung}" for rung in RUNGS), *(f"predictions/{rung}.npz" for rung in RUNGS)]
+    answers = [f"predictions/{rung}_{kind}.npz" for rung in RUNGS for kind in PRECISIONS]
+    with runs.stage("quantize", lambda p: p.quantize, inputs=inputs, outputs=["models/quantize", *answers]) as run:
+        split = splits.load("data/split")
+        chosen = np.linspace(0, len(split.train) - 1, min(run.params.calibration_images, len(split.train))).astype(int)
+        for rung in RUNGS:
+            quantize(rung, split, split.train.images[chosen])
+
+
+def quantize(rung: str, split: Split, calibration: np.ndarray) -> None:
+    """Write the three models of one rung, each with its JSON and its predictions; images arrive at the split's size."""
+    classifier = models.restore(checkpoints.load(f"models/{rung}"))
+    trained = predictions.load(f"predictions/{rung}.npz").provenance
+    model = quantization.export(classifier, split.val.images.shape[-1])
+    difference = quantization.check(model, classifier, split.val.images[:CHECKED_IMAGES])
+    print(f"{rung}: logits of PyTorch and ONNX Runtime differ by at most {difference:.1e}", flush=True)
+
+    made = {"float": model, "dynamic": quantization.dynamic(model), "static": quantization.static(model, calibration)}
+    for kind, precision in PRECISIONS.items():
+        data = made[kind].SerializeToString()
+        provenance = trained | {"precision": precision}
+        about = {"classes": list(split.classes), "image_size": split.val.images.shape[-1], **provenance}
+        onnx_files.save(f"models/quantize/{rung}_{kind}.onnx", data, about)
+        val, test = (_answers(data, part) for part in (split.val, split.test))
+        predictions.save(f"predictions/{rung}_{kind}.npz", Predictions(val, test, split.classes, provenance))
+        accuracy = (val.logits.argmax(1) == val.labels).mean()
+        print(f"{rung}: {precision} {len(data) / 1e6:.2f} MB, validation accuracy {accuracy:.2%}", flush=True)
+
+
+def _answers(model: bytes, part: Part) -> Logits:
+    return Logits(onnx_runtime.predict(model, part.images), part.labels, part.ids)
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)
