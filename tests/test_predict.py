@@ -223,7 +223,7 @@ def checkpoint(folder: Path, drop_rate: float) -> None:
     from test_uncertainty import network
 
     model = network(drop_rate=drop_rate)
-    checkpoints.save(folder, Checkpoint(model.config, model.state_dict()))
+    checkpoints.save(folder, Checkpoint(model.config | {"image_size": 8}, model.state_dict()))
 
 
 def test_a_checkpoint_gives_uncertainty_and_the_same_twice(clone, capsys):

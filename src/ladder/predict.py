@@ -233,7 +233,7 @@ def _checkpoint(path: Path, samples: int | None) -> Model:
         with torch.inference_mode():
             return model(torch.from_numpy(batch)).log_softmax(-1).numpy()[None]
 
-    return Model(path, model.config["classes"], model.config["input_size"], answer)
+    return Model(path, model.config["classes"], model.config["image_size"], answer)
 
 
 def _parser() -> argparse.ArgumentParser:

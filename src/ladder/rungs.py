@@ -25,7 +25,8 @@ def train(run: Run[Rung], split: Split, loss_fn: training.Loss | None = None) ->
         session = Session(run.name, folder, f"plots/{run.name}/history.csv")
         val = training.fit(model, split.train, split.val, cfg, session, loss_fn)
         test = training.predict(model, split.test, cfg.hardware.predict_batch_size)
-        checkpoints.save(f"models/{run.name}", Checkpoint(model.config, training.cpu_copy(model)))
+        config = model.config | {"image_size": split.train.images.shape[-1]}  # what users' images are resized to
+        checkpoints.save(f"models/{run.name}", Checkpoint(config, training.cpu_copy(model)))
         answers = Predictions(
             val, Logits(test.numpy(), split.test.labels, split.test.ids), split.classes, provenance(model, split, cfg)
         )
