@@ -5,7 +5,7 @@ VENV := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro test test-all lint clean
+.PHONY: help setup demo repro test test-all lint tune check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,11 +23,14 @@ repro: setup  ## dvc repro; PRESET=name merges presets/name.yaml into params.yam
 test: setup  ## the quick tests
 	@python -m pytest -m "not slow"
 
-test-all: setup  ## all tests
-	@python -m pytest
+test-all: test  ## the slow tests too: the pipeline itself, in temporary repositories
+	@python -m pytest -m slow
 
 lint: setup  ## format and style (ruff), types (mypy)
 	@ruff format --check . && ruff check . && mypy
 
 clean:  ## remove the demo, resume state and tool caches; results, data and .venv/ stay
 	@rm -rf .demo .ladder .pytest_cache .ruff_cache .mypy_cache src/*.egg-info && find src stages tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+tune: setup  ## measure training speed by precision and layout (nothing is written)
+	@PYTHONPATH=src python benchmarks/tune.py

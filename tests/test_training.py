@@ -38,8 +38,10 @@ def weights_equal(a, b) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_memorises_its_training_images(split, tiny, tmp_path):
-    cfg = rung(tiny, aug=False, epochs=12, optimizer="adamw", momentum=None, lr=0.003)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_memorises_its_training_images(split, tiny, tmp_path, precision):
+    cfg = rung(tiny, aug=False, epochs=12, optimizer="adamw", momentum=None, lr=0.003, input_size=32)
+    cfg = cfg.model_copy(update={"hardware": cfg.hardware.model_copy(update={"precision": precision})})
     twin = replace(split, val=split.train)
     model, logits = fit(twin, cfg, tmp_path / "a")
     assert (logits.logits.argmax(1) == split.train.labels).mean() == 1.0

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime as ort  # noqa: E402
+import onnxruntime as ort
 
 ERRORS_ONLY = 3
 IMAGES_PER_BATCH = 250

@@ -229,6 +229,13 @@ class MonteCarlo(Group):
     ece_bins: int
 
 
+class Benchmarking(Group):
+    """All the params that the stage `benchmark` depends on."""
+
+    hardware: Hardware
+    queries: int
+
+
 class Params(Group):
     """The whole of params.yaml."""
 
@@ -300,6 +307,10 @@ class Params(Group):
             teacher=self.distill.teacher,
             ece_bins=self.evaluate.ece_bins,
         )
+
+    def benchmarking(self) -> Benchmarking:
+        """The params of the stage `benchmark`."""
+        return Benchmarking(hardware=self.hardware, queries=self.benchmark.queries)
 
 
 def read(path: str | Path = PATH) -> Params:

@@ -1,8 +1,8 @@
-"""Trained classifiers as ONNX models: float, dynamic int8 (Linear layers only) and static int8 (weights and activations).
+"""Trained classifiers as ONNX models: float, dynamic int8 (Linear layers) and static int8 (weights and activations).
 
-All take `images` uint8 (B, 3, H, W) with any B and give `logits` float32 (B, C). BatchNorm is folded into convolutions by
-the exporter. Serialized models hold no metadata, doc strings or names, so they say nothing of the machine they were made
-on, and equal classifiers give equal bytes.
+All take `images` uint8 (B, 3, H, W) with any B and give `logits` float32 (B, C). BatchNorm is folded into convolutions
+by the exporter. Serialized models hold no metadata, doc strings or names, so they say nothing of the machine they were
+made on, and equal classifiers give equal bytes.
 
 Static int8 is fast only where nothing is left in float between two convolutions, so the graph is first written in
 operators that ONNX Runtime has integer kernels for (`integer_friendly`), without changing what it computes.
@@ -144,8 +144,8 @@ def integer_friendly(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same function in operators that ONNX Runtime has integer kernels for.
 
     With u = x / sqrt(6), hard-swish x * clip(x + 3, 0, 6) / 6 is max(u, -c) * min(max(u, -c) + c, 2c), c = 3 / sqrt(6);
-    hard-sigmoid is clip(x / 6 + 1/2, 0, 1). The scales and shifts go into the convolution before, and the clipping costs
-    nothing: it is what quantization to that range does. Where no convolution precedes, the operator stays as it is.
+    hard-sigmoid is clip(x / 6 + 1/2, 0, 1). The scales and shifts go into the convolution before, and the clipping
+    costs nothing: it is what quantization to that range does. Where no convolution precedes, nothing is rewritten.
     """
     model = _copy(model)
     graph = model.graph
@@ -154,10 +154,11 @@ def integer_friendly(model: onnx.ModelProto) -> onnx.ModelProto:
     uses = [name for node in graph.node for name in node.input]
     nodes = []
     for node in graph.node:
-        before = producers.get(node.input[0])
-        adjustable = before is not None and before.op_type == "Conv" and uses.count(node.input[0]) == 1
         x, y = node.input[0], node.output[0]
-        if node.op_type == "HardSwish" and adjustable:
+        before = producers.get(x)
+        if before is not None and (before.op_type != "Conv" or uses.count(x) > 1):
+            before = None  # no convolution to adjust
+        if node.op_type == "HardSwish" and before is not None:
             _rescale(before, constants, graph, 6**-0.5, 0.0)
             low, high = (_scalar(graph, constants, value) for value in (-3 / 6**0.5, 6**0.5))
             shift = _scalar(graph, constants, 3 / 6**0.5)
@@ -167,7 +168,7 @@ def integer_friendly(model: onnx.ModelProto) -> onnx.ModelProto:
                 helper.make_node("Clip", [f"{y}/shifted", "", high], [f"{y}/gate"]),
                 helper.make_node("Mul", [f"{y}/clipped", f"{y}/gate"], [y]),
             ]
-        elif node.op_type == "HardSigmoid" and adjustable and _is_sixth(node):
+        elif node.op_type == "HardSigmoid" and before is not None and _is_sixth(node):
             _rescale(before, constants, graph, 1 / 6, 0.5)
             nodes.append(helper.make_node("Clip", [x, *(_scalar(graph, constants, v) for v in (0.0, 1.0))], [y]))
         elif node.op_type == "ReduceMean" and _is_global(node, constants):
@@ -175,11 +176,11 @@ def integer_friendly(model: onnx.ModelProto) -> onnx.ModelProto:
         else:
             nodes.append(node)
     _replace(graph.node, nodes)
-    return model
+    return stripped(model)
 
 
 def stripped(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Only what is computed: no metadata, doc strings, node names or unused tensors; tensors numbered in their order."""
+    """Only what is computed: no metadata, doc strings, node names or unused tensors; tensors numbered in order."""
     model = _copy(model)
     graph = model.graph
     used = {name for node in graph.node for name in node.input}

@@ -76,8 +76,7 @@ def fit(model: Classifier, train: Part, val: Part, cfg: Rung, session: Session, 
     progress = Progress(session.name, recipe.epochs, len(train), done=len(history))
     for epoch in range(len(history), recipe.epochs):
         batches = iterate(images, labels, model, cfg, epoch)
-        with torch.autocast(device.type, numerics.dtype, enabled=numerics.dtype != torch.float32):
-            loss = train_epoch(forward, batches, loss_fn, optimizer, schedule, progress)
+        loss = train_epoch(forward, batches, autocast(loss_fn, device, numerics), optimizer, schedule, progress)
         if not math.isfinite(loss):
             raise Diverged(f"epoch {epoch + 1}: the training loss is {loss} at lr={recipe.lr}: lower the learning rate")
 
@@ -126,6 +125,20 @@ def train_epoch(model: Any, batches: Iterator, loss_fn: Loss, optimizer, schedul
         seen += len(labels)
         progress.step(len(labels), loss.detach())
     return float(total) / seen
+
+
+def autocast(loss_fn: Loss, device: torch.device, numerics: devices.Numerics) -> Loss:
+    """The same loss, its forward pass in mixed precision.
+
+    For one step at a time: within its context autocast keeps the weights that it has cast, and would never see an
+    optimizer change them.
+    """
+
+    def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast(device.type, numerics.dtype, enabled=numerics.dtype != torch.float32):
+            return loss_fn(model, images, labels)
+
+    return loss
 
 
 @torch.inference_mode()

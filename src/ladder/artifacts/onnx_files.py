@@ -9,7 +9,7 @@ from ladder.errors import InputError
 
 
 def save(path: str | Path, model: bytes, about: dict[str, Any]) -> None:
-    """Write `path` (.onnx) and its JSON: `classes`, `image_size` (side in pixels of the images it takes), `arch`, ..."""
+    """Write `path` (.onnx) and its JSON: `classes`, `image_size` (side of the images it takes, pixels), `arch`, ..."""
     with files.atomic(path) as temporary:
         temporary.write_bytes(model)
     files.write_json(Path(path).with_suffix(".json"), about)

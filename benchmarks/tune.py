@@ -1,0 +1,77 @@
+"""Measure how fast each recipe of params.yaml trains here, by precision and memory layout: `make tune`.
+
+Prints images per second, the variants interleaved in one process, and the line that the fastest would have in the table
+of `src/ladder/devices.py`. Nothing is written: a committed table, not a clock, decides how results are computed.
+"""
+
+import statistics
+import time
+from functools import partial
+
+import torch
+
+from ladder import devices, models, params, training
+
+STEPS, ROUNDS = 2, 5
+VARIANTS = {
+    "float32": devices.FLOAT32,
+    "float32 channels_last": devices.Numerics(torch.float32, channels_last=True),
+    "bfloat16": devices.Numerics(torch.bfloat16, channels_last=False),
+    "bfloat16 channels_last": devices.BFLOAT16,
+}
+
+
+def stepper(recipe: params.Recipe, cfg: params.Params, numerics: devices.Numerics, device: torch.device):
+    """A function that does STEPS training steps of the recipe, optimizer included, on random images."""
+    model = models.build(
+        recipe, cfg.model.model_copy(update={"pretrained": False}), ("a", "b"), (0.5,) * 3, (0.2,) * 3, 0
+    )
+    model.to(device).to(memory_format=torch.channels_last if numerics.channels_last else torch.contiguous_format)
+    optimizer = training.make_optimizer(model, recipe)
+    size = cfg.data.image_size
+    images = torch.randint(0, 256, (recipe.batch_size, 3, size, size), dtype=torch.uint8, device=device)
+    labels = torch.randint(0, 2, (recipe.batch_size,), device=device)
+
+    def steps() -> float:
+        """Seconds."""
+        start = time.perf_counter()
+        for _ in range(STEPS):
+            with torch.autocast(device.type, numerics.dtype, enabled=numerics.dtype != torch.float32):
+                loss = training.cross_entropy(model, images, labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        float(loss)  # waits for the device
+        return time.perf_counter() - start
+
+    return steps
+
+
+def main() -> None:
+    cfg = params.read()
+    device = devices.select(cfg.hardware)
+    machine = devices.kind(device)
+    print(f"machine kind {machine}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+    measured: set[tuple] = set()
+    for group in sorted(set(params.RECIPES.values())):
+        recipe = getattr(cfg, group)
+        if (setting := (recipe.arch, recipe.input_size, recipe.stem, recipe.optimizer)) in measured:
+            continue
+        measured.add(setting)
+        run = {name: stepper(recipe, cfg, numerics, device) for name, numerics in VARIANTS.items()}
+        for steps in run.values():
+            steps()  # warm-up
+        seconds: dict[str, list[float]] = {name: [] for name in run}
+        for _ in range(ROUNDS):
+            for name, steps in run.items():
+                seconds[name].append(steps())
+        rates = {name: STEPS * recipe.batch_size / statistics.median(times) for name, times in seconds.items()}
+        print(f"{group}: {recipe.arch}, {recipe.optimizer}, batch {recipe.batch_size}")
+        for name, rate in rates.items():
+            print(f"  {name:24} {rate:8,.0f} images/s")
+        best = max(rates, key=partial(dict.__getitem__, rates))
+        print(f'  fastest: ("{recipe.arch}", "{machine}"): {VARIANTS[best]}')
+
+
+if __name__ == "__main__":
+    main()
