@@ -26,6 +26,9 @@ test: setup  ## the quick tests
 test-all: test  ## the slow tests too: the pipeline itself, in temporary repositories
 	@python -m pytest -m slow
 
+check: setup  ## fail if an int8 model lost more accuracy than quantize.max_drop
+	@python tools/check_int8.py
+
 lint: setup  ## format and style (ruff), types (mypy)
 	@ruff format --check . && ruff check . && mypy
 

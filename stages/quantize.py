@@ -19,10 +19,10 @@ def main() -> None:
         split = splits.load("data/split")
         chosen = np.linspace(0, len(split.train) - 1, min(run.params.calibration_images, len(split.train))).astype(int)
         for rung in RUNGS:
-            quantize(rung, split, split.train.images[chosen])
+            quantize(rung, split, split.train.images[chosen], run.params.percentile)
 
 
-def quantize(rung: str, split: Split, calibration: np.ndarray) -> None:
+def quantize(rung: str, split: Split, calibration: np.ndarray, percentile: float) -> None:
     """Write the three models of one rung, each with its JSON and its predictions; images arrive at the split's size."""
     classifier = models.restore(checkpoints.load(f"models/{rung}"))
     trained = predictions.load(f"predictions/{rung}.npz").provenance
@@ -30,7 +30,11 @@ def quantize(rung: str, split: Split, calibration: np.ndarray) -> None:
     difference = quantization.check(model, classifier, split.val.images[:CHECKED_IMAGES])
     print(f"{rung}: logits of PyTorch and ONNX Runtime differ by at most {difference:.1e}", flush=True)
 
-    made = {"float": model, "dynamic": quantization.dynamic(model), "static": quantization.static(model, calibration)}
+    made = {
+        "float": model,
+        "dynamic": quantization.dynamic(model),
+        "static": quantization.static(model, calibration, percentile),
+    }
     for kind, precision in PRECISIONS.items():
         data = made[kind].SerializeToString()
         provenance = trained | {"precision": precision}

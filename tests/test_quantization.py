@@ -31,7 +31,7 @@ from ladder.artifacts import checkpoints
 classifier = models.restore(checkpoints.load(sys.argv[1]))
 images = np.load(sys.argv[2])
 model = quantization.export(classifier, images.shape[-1])
-made = {"float": model, "dynamic": quantization.dynamic(model), "static": quantization.static(model, images)}
+made = {"float": model, "dynamic": quantization.dynamic(model), "static": quantization.static(model, images, 99.9)}
 for kind, it in made.items():
     Path(kind + ".onnx").write_bytes(it.SerializeToString())
 """
@@ -78,7 +78,7 @@ def exported(student) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def static(exported, images) -> onnx.ModelProto:
-    return quantization.static(exported, images)
+    return quantization.static(exported, images, 99.9)
 
 
 def answers(model: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
@@ -229,27 +229,19 @@ def test_two_folders_and_two_processes_give_the_same_bytes(student, images, tmp_
     assert len(digests[0]) == 3
 
 
-def test_a_range_without_rare_extremes_is_kept_whole():
-    values = np.linspace(-1, 3, 1001)
-    low, high = quantization.best_range(values)
-    assert low == pytest.approx(-1, abs=0.05)
-    assert high == pytest.approx(3, abs=0.1)
-
-
-def test_a_rare_extreme_is_cut_off():
-    values = np.concatenate([np.linspace(0, 1, 1_000_000), [2.0]])
-    low, high = quantization.best_range(values)
-    assert low == 0
-    assert 1 <= high < 1.2
-    assert quantization.rounding_error(values, low, high) < quantization.rounding_error(values, 0, 3.0)
-
-
-def test_rounding_error_by_hand():
-    assert quantization.rounding_error(np.array([0.0, 0.4, 1.0, 255.0, 300.0]), 0, 255) == pytest.approx(
-        (0.4**2 + 45**2) / 5
-    )
-    assert quantization.rounding_error(np.array([1.0, -1.0]), 0, 0) == 1
-    assert quantization.best_range(np.zeros(3)) == (0, 0)
+@pytest.mark.parametrize(
+    ("values", "percentile", "expected"),
+    [
+        (np.arange(-100.0, 901), 100, (-100, 900)),
+        (np.arange(-100.0, 901), 99, (-90, 890)),
+        (np.arange(5.0, 106), 99, (0, 104)),  # zero is always among the levels
+        (np.arange(-105.0, -4), 99, (-104, 0)),
+        (np.zeros(3), 99.9, (0, 0)),
+        (np.append(np.zeros(9999), 50.0), 99.9, (0, 0)),
+    ],
+)
+def test_the_range_that_a_percentile_of_known_values_gives(values, percentile, expected):
+    assert quantization.percentile_range(values, percentile) == pytest.approx(expected)
 
 
 def test_no_telemetry(tmp_path):

@@ -19,6 +19,7 @@ RUN = {
     "python -m ladder.presets flags demo": ("tests/test_params.py", "presets.flags("),
 }
 EXCEPTIONS = {
+    "python -m ladder.predict IMAGE.png --top 3": "an image of the reader's; tests/test_predict.py runs it on its own",
     "make repro": "hours, and a download",
     "make repro PRESET=transfer": "a download, and a GPU",
     "make repro PRESET=own_images": "images of the reader's",

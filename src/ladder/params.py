@@ -175,9 +175,13 @@ class Ensemble(Group):
 
 
 class Quantize(Group):
-    """int8 models. `calibration_images` are taken from the training part; `max_drop` is what `make check` allows."""
+    """int8 models. `calibration_images` are taken from the training part; `max_drop` is what `make check` allows.
+
+    `percentile` of a tensor's values, at either end, that its 256 levels cover.
+    """
 
     calibration_images: Positive
+    percentile: Annotated[float, Field(gt=50, le=100)]
     max_drop: Fraction
 
 

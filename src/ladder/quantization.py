@@ -33,8 +33,6 @@ LARGEST_DIFFERENCE = 1e-3  # of ONNX Runtime's float logits from PyTorch's, as a
 
 VALUES_PER_IMAGE = 400  # of each tensor, looked at when ranges are chosen
 IMAGES_PER_BATCH = 25
-LEVELS = 255  # steps of uint8
-SHRINKS = np.linspace(0.2, 1.0, 41)
 
 
 def export(classifier: Classifier, image_size: int) -> onnx.ModelProto:
@@ -79,11 +77,13 @@ def dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
         return stripped(onnx.load(path))
 
 
-def static(model: onnx.ModelProto, images: np.ndarray) -> onnx.ModelProto:
-    """int8 weights per channel and uint8 activations, whose ranges are those that quantize `images` best."""
+def static(model: onnx.ModelProto, images: np.ndarray, percentile: float) -> onnx.ModelProto:
+    """int8 weights per channel and uint8 activations, whose ranges hold `percentile` % of their values on `images`."""
     friendly = integer_friendly(model)
-    ranges = {name: best_range(values) for name, values in activations(friendly, images)}
-    limits = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
+    limits = {}
+    for name, values in activations(friendly, images):
+        low, high = percentile_range(values, percentile)
+        limits[name] = (np.float32(low), np.float32(high))
     with tempfile.TemporaryDirectory() as folder:
         path, cache = Path(folder, "static.onnx"), Path(folder, "ranges.json")
         save_tensors_data(TensorsData(CalibrationMethod.MinMax, limits), cache)
@@ -99,29 +99,13 @@ def static(model: onnx.ModelProto, images: np.ndarray) -> onnx.ModelProto:
         return stripped(onnx.load(path))
 
 
-def best_range(values: np.ndarray) -> tuple[float, float]:
-    """The range (low <= 0 <= high) whose 256 levels represent `values` (N,) with the least mean squared error.
+def percentile_range(values: np.ndarray, percentile: float) -> tuple[float, float]:
+    """The range (low <= 0 <= high) that holds all of `values` (N,) but the rarest at either end, and zero.
 
-    Each end in turn is tried at shares of the extreme value; cutting off rare extremes makes all steps finer.
+    Cutting off rare extremes makes the 256 levels finer for all the others.
     """
-    lowest, highest = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
-    low, high = lowest, highest
-    if low == high:
-        return low, high
-    for _ in range(2):
-        high = min((highest * SHRINKS).tolist(), key=lambda end: rounding_error(values, low, end))
-        low = min((lowest * SHRINKS).tolist(), key=lambda end: rounding_error(values, end, high))
-    return low, high
-
-
-def rounding_error(values: np.ndarray, low: float, high: float) -> float:
-    """Mean squared error of `values` rounded to 256 levels from `low` to `high`, zero being one of them."""
-    step = (high - low) / LEVELS
-    if step == 0:
-        return float(np.mean(values**2))
-    zero = round(-low / step)
-    levels = np.clip(np.rint(values / step) + zero, 0, LEVELS)
-    return float(np.mean((values - (levels - zero) * step) ** 2))
+    low, high = np.percentile(values, [100 - percentile, percentile]).tolist()
+    return min(low, 0.0), max(high, 0.0)
 
 
 def activations(model: onnx.ModelProto, images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
