@@ -4,8 +4,9 @@ PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/d
 VENV := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
+export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro test test-all lint tune check clean
+.PHONY: help setup demo repro test test-all lint tune check release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,3 +38,6 @@ clean:  ## remove the demo, resume state and tool caches; results, data and .ven
 
 tune: setup  ## measure training speed by precision and layout (nothing is written)
 	@PYTHONPATH=src python benchmarks/tune.py
+
+release: setup  ## copy the int8 student of this run into release/, with its model card
+	@python tools/release.py

@@ -19,10 +19,10 @@ def main() -> None:
         split = splits.load("data/split")
         chosen = np.linspace(0, len(split.train) - 1, min(run.params.calibration_images, len(split.train))).astype(int)
         for rung in RUNGS:
-            quantize(rung, split, split.train.images[chosen], run.params.percentile)
+            quantize(rung, split, split.train.images[chosen], run.params.coverage)
 
 
-def quantize(rung: str, split: Split, calibration: np.ndarray, percentile: float) -> None:
+def quantize(rung: str, split: Split, calibration: np.ndarray, coverage: float) -> None:
     """Write the three models of one rung, each with its JSON and its predictions; images arrive at the split's size."""
     classifier = models.restore(checkpoints.load(f"models/{rung}"))
     trained = predictions.load(f"predictions/{rung}.npz").provenance
@@ -33,7 +33,7 @@ def quantize(rung: str, split: Split, calibration: np.ndarray, percentile: float
     made = {
         "float": model,
         "dynamic": quantization.dynamic(model),
-        "static": quantization.static(model, calibration, percentile),
+        "static": quantization.static(model, calibration, coverage),
     }
     for kind, precision in PRECISIONS.items():
         data = made[kind].SerializeToString()

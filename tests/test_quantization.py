@@ -31,7 +31,7 @@ from ladder.artifacts import checkpoints
 classifier = models.restore(checkpoints.load(sys.argv[1]))
 images = np.load(sys.argv[2])
 model = quantization.export(classifier, images.shape[-1])
-made = {"float": model, "dynamic": quantization.dynamic(model), "static": quantization.static(model, images, 99.9)}
+made = {"float": model, "dynamic": quantization.dynamic(model), "static": quantization.static(model, images, 0.99)}
 for kind, it in made.items():
     Path(kind + ".onnx").write_bytes(it.SerializeToString())
 """
@@ -78,7 +78,7 @@ def exported(student) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def static(exported, images) -> onnx.ModelProto:
-    return quantization.static(exported, images, 99.9)
+    return quantization.static(exported, images, 0.99)
 
 
 def answers(model: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
@@ -230,18 +230,26 @@ def test_two_folders_and_two_processes_give_the_same_bytes(student, images, tmp_
 
 
 @pytest.mark.parametrize(
-    ("values", "percentile", "expected"),
+    ("lows", "highs", "coverage", "expected"),
     [
-        (np.arange(-100.0, 901), 100, (-100, 900)),
-        (np.arange(-100.0, 901), 99, (-90, 890)),
-        (np.arange(5.0, 106), 99, (0, 104)),  # zero is always among the levels
-        (np.arange(-105.0, -4), 99, (-104, 0)),
-        (np.zeros(3), 99.9, (0, 0)),
-        (np.append(np.zeros(9999), 50.0), 99.9, (0, 0)),
+        (np.arange(-100.0, 1), np.arange(0.0, 101), 1, (-100, 100)),
+        (np.arange(-100.0, 1), np.arange(0.0, 101), 0.99, (-99, 99)),
+        (np.arange(5.0, 106), np.arange(5.0, 106), 0.9, (0, 95)),  # zero is always among the levels
+        (np.arange(-105.0, -4), np.arange(-105.0, -4), 0.9, (-95, 0)),
+        (np.zeros(3), np.zeros(3), 0.99, (0, 0)),
+        (np.append(np.full(100, -1.0), -80.0), np.append(np.full(100, 2.0), 90.0), 0.99, (-1, 2)),  # one strange image
     ],
 )
-def test_the_range_that_a_percentile_of_known_values_gives(values, percentile, expected):
-    assert quantization.percentile_range(values, percentile) == pytest.approx(expected)
+def test_the_range_that_covers_known_images(lows, highs, coverage, expected):
+    assert quantization.covering_range(lows, highs, coverage) == pytest.approx(expected)
+
+
+def test_extremes_are_those_of_each_image(exported, images):
+    found = quantization.extremes(exported, images[:30])  # more than one batch
+    logits = answers(exported, images[:30])
+    np.testing.assert_allclose(found["logits"], [logits.min(1), logits.max(1)], rtol=1e-4, atol=1e-5)
+    assert {len(ends) for pair in found.values() for ends in pair} == {30}
+    assert len(found) >= operators(exported)["Conv"]
 
 
 def test_no_telemetry(tmp_path):

@@ -177,11 +177,11 @@ class Ensemble(Group):
 class Quantize(Group):
     """int8 models. `calibration_images` are taken from the training part; `max_drop` is what `make check` allows.
 
-    `percentile` of a tensor's values, at either end, that its 256 levels cover.
+    `coverage`: share of the calibration images whose values all lie within a tensor's 256 levels, at either end.
     """
 
     calibration_images: Positive
-    percentile: Annotated[float, Field(gt=50, le=100)]
+    coverage: Annotated[float, Field(gt=0.5, le=1)]
     max_drop: Fraction
 
 

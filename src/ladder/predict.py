@@ -189,7 +189,7 @@ def _read(file: Path) -> bytes:
 
 def _onnx(path: Path) -> Model:
     """An ONNX model: `images` uint8 (B, 3, H, W) -> `logits` (B, C), and its JSON: class names and image size."""
-    import onnxruntime  # slow, and checkpoints do without
+    from ladder import onnx_runtime  # slow, and checkpoints do without
 
     about = path.with_suffix(".json")
     try:
@@ -201,7 +201,7 @@ def _onnx(path: Path) -> Model:
             " `dvc repro quantize` writes both"
         ) from None
     try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        session = onnx_runtime.session(path)
     except Exception as error:  # whatever a damaged file leads the parser into
         raise InputError(f"{path} is no ONNX model ({str(error).splitlines()[0]})") from None
 
