@@ -17,12 +17,15 @@ dvc cache dir --local "$OLDPWD/.dvc/cache"
 dvc repro
 
 echo
-dvc metrics show
+dvc metrics show --precision 4 $(ls metrics/*.json | grep -vE "/(benchmark|report|uncertainty)")
 cat <<TEXT
 
 Done in $((SECONDS - start)) s: digits, not CIFAR-10, and a few epochs: the figures show that it works, no more.
 Worth opening:
+  .demo/report.md                         the ladder, and which differences are more than chance
+  .demo/plots/report/ladder.png
   .demo/plots/train_aug/confusion.png
+  .demo/plots/benchmark/benchmark.png
 Next:
   make repro PRESET=cpu     the ladder on CIFAR-10 (README.md says how long it takes)
   cd .demo && dvc exp run -S aug.enabled=false && dvc exp show      an experiment (after: source .venv/bin/activate)
