@@ -150,7 +150,7 @@ def test_picture(tmp_path):
     axes = figure.axes[0]
     (front,) = [line for line in axes.get_lines() if len(line.get_xdata()) > 1]
     assert (list(front.get_xdata()), list(front.get_ydata())) == ([1.0, 10.0], [80.0, 90.0])
-    assert {text.get_text() for text in axes.texts} >= {"big (40.0 MB)", "small (2.0 MB)", "beaten (2.0 MB)"}
+    assert {text.get_text() for text in axes.texts} >= {"big, 40.0 MB", "small, 2.0 MB", "beaten, 2.0 MB"}
     areas = [points.get_sizes() for points in axes.collections if isinstance(points, PathCollection)]
     assert areas[0][0] - areas[1][0] == pytest.approx(38 * benchmark_plots.POINTS_PER_MB)
     with Image.open(tmp_path / "p.png") as picture:

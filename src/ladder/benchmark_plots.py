@@ -55,8 +55,8 @@ def accuracy_against_latency(path: str | Path, table: pd.DataFrame, title: str) 
         axes.tick_params(which="minor", labelsize=SMALL_SIZE)
         axes.set_xlabel("median time per image, batch 1, one thread (ms, logarithmic)")
         axes.set_ylabel("accuracy on the test images (%)")
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14), "ncols": 3}
-        axes.legend(handles=_legend(kinds), fontsize=SMALL_SIZE, **below)
+        below = (0.5, -0.14)
+        axes.legend(handles=_legend(kinds), fontsize=SMALL_SIZE, loc="upper center", bbox_to_anchor=below, ncols=3)
         headline(axes, title)
     return figure
 
