@@ -27,6 +27,6 @@ Worth opening:
   .demo/plots/train_aug/confusion.png
   .demo/plots/benchmark/benchmark.png
 Next:
-  make repro PRESET=cpu     the ladder on CIFAR-10 (README.md says how long it takes)
+  make repro PRESET=cpu     the ladder on CIFAR-10, from scratch on a CPU: hours
   cd .demo && dvc exp run -S aug.enabled=false && dvc exp show      an experiment (after: source .venv/bin/activate)
 TEXT
