@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro test test-all lint tune check release clean
+.PHONY: help setup demo repro test test-all lint tune check check-lock release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,13 +30,16 @@ test-all: test  ## the slow tests too: the pipeline itself, in temporary reposit
 check: setup  ## fail if an int8 model lost more accuracy than quantize.max_drop
 	@python tools/check_int8.py
 
+check-lock: setup  ## fail if code, params.yaml, dvc.lock and tracked results do not belong together
+	@python tools/check_lock.py
+
 lint: setup  ## format and style (ruff), types (mypy)
 	@ruff format --check . && ruff check . && mypy
 
 clean:  ## remove the demo, resume state and tool caches; results, data and .venv/ stay
 	@rm -rf .demo .ladder .pytest_cache .ruff_cache .mypy_cache src/*.egg-info && find src stages tests tools -name __pycache__ -prune -exec rm -rf {} +
 
-tune: setup  ## measure training speed by precision and layout (nothing is written)
+tune: setup  ## measure training speed by precision (nothing is written)
 	@PYTHONPATH=src python benchmarks/tune.py
 
 release: setup  ## copy the int8 student of this run into release/, with its model card

@@ -1,4 +1,4 @@
-"""Measure how fast each recipe of params.yaml trains here, by precision and memory layout: `make tune`.
+"""Measure how fast each recipe of params.yaml trains here, by precision: `make tune`.
 
 Prints images per second, the variants interleaved in one process, and the line that the fastest would have in the table
 of `src/ladder/devices.py`. Nothing is written: a committed table, not a clock, decides how results are computed.
@@ -13,20 +13,15 @@ import torch
 from ladder import devices, models, params, training
 
 STEPS, ROUNDS = 2, 5
-VARIANTS = {
-    "float32": devices.FLOAT32,
-    "float32 channels_last": devices.Numerics(torch.float32, channels_last=True),
-    "bfloat16": devices.Numerics(torch.bfloat16, channels_last=False),
-    "bfloat16 channels_last": devices.BFLOAT16,
-}
+DTYPES = (torch.float32, torch.bfloat16)
 
 
-def stepper(recipe: params.Recipe, cfg: params.Params, numerics: devices.Numerics, device: torch.device):
+def stepper(recipe: params.Recipe, cfg: params.Params, dtype: torch.dtype, device: torch.device):
     """A function that does STEPS training steps of the recipe, optimizer included, on random images."""
     model = models.build(
         recipe, cfg.model.model_copy(update={"pretrained": False}), ("a", "b"), (0.5,) * 3, (0.2,) * 3, 0
     )
-    model.to(device).to(memory_format=torch.channels_last if numerics.channels_last else torch.contiguous_format)
+    model.to(device).to(memory_format=torch.channels_last)
     optimizer = training.make_optimizer(model, recipe)
     size = cfg.data.image_size
     images = torch.randint(0, 256, (recipe.batch_size, 3, size, size), dtype=torch.uint8, device=device)
@@ -36,7 +31,7 @@ def stepper(recipe: params.Recipe, cfg: params.Params, numerics: devices.Numeric
         """Seconds."""
         start = time.perf_counter()
         for _ in range(STEPS):
-            with torch.autocast(device.type, numerics.dtype, enabled=numerics.dtype != torch.float32):
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 loss = training.cross_entropy(model, images, labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -58,19 +53,19 @@ def main() -> None:
         if (setting := (recipe.arch, recipe.input_size, recipe.stem, recipe.optimizer)) in measured:
             continue
         measured.add(setting)
-        run = {name: stepper(recipe, cfg, numerics, device) for name, numerics in VARIANTS.items()}
+        run = {dtype: stepper(recipe, cfg, dtype, device) for dtype in DTYPES}
         for steps in run.values():
             steps()  # warm-up
-        seconds: dict[str, list[float]] = {name: [] for name in run}
+        seconds: dict[torch.dtype, list[float]] = {dtype: [] for dtype in run}
         for _ in range(ROUNDS):
-            for name, steps in run.items():
-                seconds[name].append(steps())
-        rates = {name: STEPS * recipe.batch_size / statistics.median(times) for name, times in seconds.items()}
+            for dtype, steps in run.items():
+                seconds[dtype].append(steps())
+        rates = {dtype: STEPS * recipe.batch_size / statistics.median(times) for dtype, times in seconds.items()}
         print(f"{group}: {recipe.arch}, {recipe.optimizer}, batch {recipe.batch_size}")
-        for name, rate in rates.items():
-            print(f"  {name:24} {rate:8,.0f} images/s")
+        for dtype, rate in rates.items():
+            print(f"  {dtype!s:16} {rate:8,.0f} images/s")
         best = max(rates, key=partial(dict.__getitem__, rates))
-        print(f'  fastest: ("{recipe.arch}", "{machine}"): {VARIANTS[best]}')
+        print(f'  fastest: ("{recipe.arch}", "{machine}"): {best}')
 
 
 if __name__ == "__main__":

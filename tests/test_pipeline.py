@@ -98,6 +98,30 @@ def test_a_clone_without_a_cache_compares_and_knows_that_nothing_is_stale(whole,
 
 
 @pytest.mark.slow
+def test_the_gate_passes_on_a_clone_and_names_what_does_not_belong_together(whole, tmp_path):
+    whole.run("git", "clone", "--quiet", f"file://{whole.folder}", str(tmp_path / "clone"))
+    clone = Pipeline(tmp_path / "clone")
+
+    def gate(check: bool = False) -> str:
+        return clone.run("env", f"PYTHONPATH={clone.folder / 'src'}", "python", "tools/check_lock.py", check=check)
+
+    assert f"{len(whole.lock())} stages are up to date" in gate(check=True)
+    (clone.folder / "metrics/train_aug.json").write_text("{}")
+    (clone.folder / "plots/train_aug/confusion.png").unlink()
+    scores = clone.folder / "src/ladder/scores.py"
+    scores.write_text(scores.read_text() + "\n# a comment\n")
+    output = gate()
+    for problem in (
+        "metrics/train_aug.json is not what evaluate@train_aug wrote",
+        "plots/train_aug/confusion.png, a result of evaluate@train_aug, is missing",
+        "evaluate@train_aug is not up to date: `dvc repro` runs it",
+    ):
+        assert problem in output
+    (clone.folder / "dvc.lock").unlink()
+    assert "dvc.lock cannot be read" in gate()
+
+
+@pytest.mark.slow
 def test_an_experiment_in_a_temporary_folder_runs_its_own_code(whole):
     path = whole.folder / "stages/split.py"
     text = path.read_text()

@@ -1,38 +1,31 @@
-"""Which device to compute on and how: the numerics that `make tune` measured fastest, by architecture and machine kind.
+"""Which device to compute on and how: the precision that `make tune` found fastest, by architecture and machine kind.
 
 The table is committed, so that nothing that shapes a result is decided by a clock.
 """
 
+import ctypes
 import shutil
-from dataclasses import dataclass
 
 import torch
 
 from ladder.errors import InputError
 from ladder.params import Hardware
 
-
-@dataclass(frozen=True)
-class Numerics:
-    """How a network is trained: autocast dtype (float32: no autocast) and memory layout."""
-
-    dtype: torch.dtype
-    channels_last: bool
-
-
-FLOAT32 = Numerics(torch.float32, channels_last=False)
-BFLOAT16 = Numerics(torch.bfloat16, channels_last=True)
-
-# (architecture, machine kind) -> the fastest found; what is not listed trains in float32 on a CPU, bfloat16 on a GPU.
-# Depthwise convolutions (EfficientNet, MobileNet) lose in bfloat16 on a CPU.
+# (architecture, machine kind) -> the autocast dtype that trains fastest (float32: none). What is not listed trains
+# in float32 on a CPU, bfloat16 on a GPU. Depthwise convolutions (EfficientNet, MobileNet) lose in bfloat16 on a CPU.
 FASTEST = {
-    ("resnet18", "cpu_bf16"): BFLOAT16,
+    ("resnet18", "cpu_bf16"): torch.bfloat16,
 }
-DEFAULT = {"cpu": FLOAT32, "cpu_bf16": FLOAT32, "cuda": BFLOAT16}
+DEFAULT = {"cpu": torch.float32, "cpu_bf16": torch.float32, "cuda": torch.bfloat16}
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def select(hardware: Hardware) -> torch.device:
-    """The device to use, made deterministic. Raises InputError where the one asked for is missing."""
+    """The device to use, made deterministic. Raises InputError where the one asked for is missing.
+
+    On a CPU, memory that is freed stays with the process from here on.
+    """
     if hardware.device == "cuda" and not torch.cuda.is_available():
         raise InputError(
             f"hardware.device is cuda, but torch {torch.__version__} sees no GPU here: set it to auto or cpu"
@@ -42,6 +35,8 @@ def select(hardware: Hardware) -> torch.device:
             "hardware.compile is true, but there is no C++ compiler (c++, g++, clang++): install one or set it to false"
         )
     name = hardware.device if hardware.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        _keep_freed_memory()
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     return torch.device(name)
@@ -54,13 +49,11 @@ def kind(device: torch.device) -> str:
     return device.type
 
 
-def numerics(arch: str, hardware: Hardware, device: torch.device) -> Numerics:
-    """How to train `arch` here: what params ask for, else the table."""
+def precision(arch: str, hardware: Hardware, device: torch.device) -> torch.dtype:
+    """The autocast dtype to train `arch` with here, float32 for none: what params ask for, else the table."""
+    if hardware.precision != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[hardware.precision]
     machine = kind(device)
-    if hardware.precision == "float32":
-        return FLOAT32
-    if hardware.precision == "bfloat16":
-        return BFLOAT16
     return FASTEST.get((arch, machine), DEFAULT[machine])
 
 
@@ -74,3 +67,15 @@ def environment(device: torch.device) -> dict[str, str | int]:
         else torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
     }
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep the memory of one training step for the next, instead of handing it back to the system.
+
+    Otherwise every large tensor is mapped and cleared anew, page by page, which can cost a third of a step's time.
+    Other C libraries have no mallopt, and are left as they are.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, -1)

@@ -55,9 +55,9 @@ def fit(model: Classifier, train: Part, val: Part, cfg: Rung, session: Session, 
     """
     recipe = cfg.recipe
     device = devices.select(cfg.hardware)
-    numerics = devices.numerics(recipe.arch, cfg.hardware, device)
+    dtype = devices.precision(recipe.arch, cfg.hardware, device)
     loss_fn = loss_fn or partial(cross_entropy, label_smoothing=recipe.label_smoothing)
-    model.to(device).to(memory_format=torch.channels_last if numerics.channels_last else torch.contiguous_format)
+    model.to(device).to(memory_format=torch.channels_last)  # never slower, and up to twice as fast on a CPU
     steps = math.ceil(len(train) / recipe.batch_size)
     optimizer = make_optimizer(model, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(relative_lr, recipe, steps))
@@ -76,7 +76,7 @@ def fit(model: Classifier, train: Part, val: Part, cfg: Rung, session: Session, 
     progress = Progress(session.name, recipe.epochs, len(train), done=len(history))
     for epoch in range(len(history), recipe.epochs):
         batches = iterate(images, labels, model, cfg, epoch)
-        loss = train_epoch(forward, batches, autocast(loss_fn, device, numerics), optimizer, schedule, progress)
+        loss = train_epoch(forward, batches, autocast(loss_fn, device, dtype), optimizer, schedule, progress)
         if not math.isfinite(loss):
             raise Diverged(f"epoch {epoch + 1}: the training loss is {loss} at lr={recipe.lr}: lower the learning rate")
 
@@ -127,7 +127,7 @@ def train_epoch(model: Any, batches: Iterator, loss_fn: Loss, optimizer, schedul
     return float(total) / seen
 
 
-def autocast(loss_fn: Loss, device: torch.device, numerics: devices.Numerics) -> Loss:
+def autocast(loss_fn: Loss, device: torch.device, dtype: torch.dtype) -> Loss:
     """The same loss, its forward pass in mixed precision.
 
     For one step at a time: within its context autocast keeps the weights that it has cast, and would never see an
@@ -135,7 +135,7 @@ def autocast(loss_fn: Loss, device: torch.device, numerics: devices.Numerics) ->
     """
 
     def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        with torch.autocast(device.type, numerics.dtype, enabled=numerics.dtype != torch.float32):
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             return loss_fn(model, images, labels)
 
     return loss
