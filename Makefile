@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro test test-all lint tune check check-lock release clean
+.PHONY: help setup demo repro test test-all lint tune check check-lock results release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,6 +41,9 @@ clean:  ## remove the demo, resume state and tool caches; results, data and .ven
 
 tune: setup  ## measure training speed by precision (nothing is written)
 	@PYTHONPATH=src python benchmarks/tune.py
+
+results: setup  ## write the figures of metrics/ and plots/ into README.md
+	@python tools/results.py
 
 release: setup  ## copy the int8 student of this run into release/, with its model card
 	@python tools/release.py

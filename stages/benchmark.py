@@ -3,16 +3,15 @@
 The only stage whose outputs are not the same bytes each time: they are measurements of a machine.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
-from ladder import benchmark_plots, devices, latency, runs
+from ladder import benchmark_plots, devices, latency, markdown, runs
 from ladder.artifacts import files, metrics, splits
-from ladder.errors import InputError, exit_on_input_error
+from ladder.errors import exit_on_input_error
 from ladder.latency import Variant
 from ladder.params import Hardware
 
@@ -82,7 +81,7 @@ def variants(hardware: Hardware, device: str) -> list[Variant]:
 
 def about(variant: Variant, images) -> dict[str, Any]:
     """What a variant is, before anything is timed."""
-    score = _scores(variant.name)
+    score = metrics.load(variant.name)
     parameters, macs = latency.size(Path("models", variant.rung), images.shape[-1])
     return {
         "name": variant.name,
@@ -146,8 +145,8 @@ def write_table(path: Path, table: pd.DataFrame, conditions: dict[str, str], bus
         **({"all threads, p50 / p90 / mean (ms)": _times(table, "all_threads")} if several else {}),
         **{f"images/s at {batch}": table[f"images_per_s_batch_{batch}"].map("{:,.0f}".format) for batch in BATCHES},
     }
-    lines = [list(columns), ["---"] * len(columns), *zip(*columns.values(), strict=True)]
-    text = "# Benchmark\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + f"\n{NOTES}\n"
+    rows = list(zip(*columns.values(), strict=True))
+    text = f"# Benchmark\n\n{markdown.table(list(columns), rows)}\n\n{NOTES}\n"
     if busy:
         text += "**Other programs were using the processor: the figures are worse than the machine's best.**\n\n"
     text += "".join(f"- {what}: {value}\n" for what, value in conditions.items())
@@ -158,14 +157,6 @@ def write_table(path: Path, table: pd.DataFrame, conditions: dict[str, str], bus
 def _times(table: pd.DataFrame, threads: str) -> pd.Series:
     parts = [table[f"{key}_ms_{threads}"].map("{:.2f}".format) for key in ("p50", "p90", "mean")]
     return parts[0] + " / " + parts[1] + " / " + parts[2]
-
-
-def _scores(name: str) -> dict[str, float]:
-    path = Path(f"metrics/{name}.json")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}): `dvc repro evaluate@{name}` makes it") from None
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """Say what the ladder shows: metrics, Predictions and test images -> comparisons, pictures, report.md."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
@@ -18,8 +16,7 @@ SHEET = 25
 
 def main() -> None:
     answers = {name: f"predictions/{name}.npz" for name in report.LADDER}
-    scored = {name: f"metrics/{name}.json" for name in report.LADDER}
-    inputs = ["data/split/test.npz", *answers.values(), *scored.values()]
+    inputs = ["data/split/test.npz", *answers.values(), *(f"metrics/{name}.json" for name in report.LADDER)]
     outputs = ["metrics/report.json", "report.md", f"{FOLDER}/comparisons.csv", *PICTURES]
     with runs.stage("report", report.settings, inputs=inputs, outputs=outputs) as run:
         models = {name: predictions.load(path) for name, path in answers.items()}
@@ -29,13 +26,13 @@ def main() -> None:
             raise InputError(
                 "data/split/test.npz holds other images than predictions/: `dvc repro report` remakes both"
             )
-        measured = {name: json.loads(Path(path).read_text(encoding="utf-8")) for name, path in scored.items()}
+        measured = {name: metrics.load(name) for name in report.LADDER}
 
         compared = report.compare(models, run.params)
         metrics.save("report", report.headline(compared))
         files.write_csv(f"{FOLDER}/comparisons.csv", report.table(compared))
         with files.atomic("report.md") as temporary:
-            text = report.markdown(models, measured, compared, run.params)
+            text = report.text(models, measured, compared, run.params)
             temporary.write_text(text, encoding="utf-8", newline="\n")
 
         draw_scores(models, measured, run.params)

@@ -47,6 +47,9 @@ def test_the_tracked_file_is_valid():
         ("aug.crop_padding", 32, "aug.crop_padding=32 must be below data.image_size=32"),
         ("aug.cutout", 33, "aug.cutout=33 must not exceed data.image_size=32"),
         ("model.pretrained", True, "ablation.stem must be null with model.pretrained=true"),
+        ("student.drop_rate", 0.0, "student.drop_rate must be above 0: `uncertainty` needs dropout"),
+        ("se.drop_rate", 0.0, "se.drop_rate must be above 0: `uncertainty` needs dropout"),
+        ("distill.teacher", "train_resnet", "resnet.drop_rate must be above 0: `uncertainty` needs dropout"),
         ("seed", -1, "seed: .*greater than or equal to 0, not -1"),
     ],
 )

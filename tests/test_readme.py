@@ -1,6 +1,7 @@
 """Every command in README.md is run by a test or by CI, or is an exception with its reason."""
 
 import re
+import runpy
 
 import pytest
 
@@ -53,3 +54,9 @@ def test_the_sample_is_what_the_demo_printed():
     sample = re.search(r"<!-- demo -->\n```\n(.*?)```\n<!-- /demo -->", README, flags=re.DOTALL)
     assert sample is not None
     assert sample.group(1) == (ROOT / "docs/demo.txt").read_text(encoding="utf-8")
+
+
+def test_the_results_are_those_of_the_tracked_run(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    tool = runpy.run_path(str(ROOT / "tools/results.py"))
+    assert tool["SECTION"].findall(README) == [tool["render"]()], "`make results` brings README.md up to date"

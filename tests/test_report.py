@@ -203,7 +203,7 @@ def test_class_accuracies_by_hand():
 
 def written(models: dict[str, Predictions], cfg: report.Settings) -> str:
     measured = {name: scores.headline(model, cfg.evaluate) for name, model in models.items()}
-    return report.markdown(models, measured, report.compare(models, cfg), cfg)
+    return report.text(models, measured, report.compare(models, cfg), cfg)
 
 
 def test_every_number_is_that_of_its_source(stage, models, workspace):

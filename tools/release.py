@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from ladder import params
-from ladder.artifacts import files, onnx_files, predictions
+from ladder.artifacts import files, metrics, onnx_files, predictions
 from ladder.errors import InputError, exit_on_input_error
 from ladder.params import Params
 
@@ -97,7 +97,7 @@ def collect() -> dict[str, Any]:
     lock = recorded()
     if lock != folder_md5(MADE):
         raise InputError(f"{MADE} is not what dvc.lock records: `dvc repro` makes both agree")
-    mine, twin = scores("distill_static"), scores("distill_float")
+    mine, twin = metrics.load("distill_static"), metrics.load("distill_float")
     return {
         **{key: about[key] for key in ("arch", "parameters", "image_size", "input_size", "epochs", "source")},
         "source_digest": about["source_digest"],
@@ -121,20 +121,15 @@ def collect() -> dict[str, Any]:
     }
 
 
-def scores(name: str) -> dict[str, float]:
-    return _json(Path("metrics") / f"{name}.json", f"`dvc repro evaluate@{name}` makes it")
-
-
 def with_interval(values: dict[str, float]) -> str:
     return f"{values['accuracy']:.2%} ({values['accuracy_low']:.2%} to {values['accuracy_high']:.2%})"
 
 
 def latency() -> str:
     """One sentence from the last benchmark, if there is one."""
-    path = Path("metrics/benchmark.json")
-    if not path.exists():
+    if not Path("metrics/benchmark.json").exists():
         return "not measured (`dvc repro benchmark`)."
-    found = _json(path, "`dvc repro benchmark` makes it")
+    found = metrics.load("benchmark")
     table = Path("plots/benchmark/table.md").read_text(encoding="utf-8")
     processor = next(line.partition(": ")[2] for line in table.splitlines() if line.startswith("- processor: "))
     return (
@@ -171,13 +166,6 @@ def folder_md5(folder: Path) -> str:
     ]
     listed.sort(key=lambda entry: entry["relpath"])
     return hashlib.md5(json.dumps(listed, sort_keys=True).encode()).hexdigest() + ".dir"
-
-
-def _json(path: Path, remedy: str) -> dict[str, float]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}): {remedy}") from None
 
 
 if __name__ == "__main__":

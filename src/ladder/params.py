@@ -275,6 +275,13 @@ class Params(Group):
                 f"distill.teacher must be a training stage ({', '.join(teachers)}), not {self.distill.teacher!r}"
                 + nearest(self.distill.teacher, teachers)
             )
+        else:
+            head = "se" if self.distill.teacher == "train_se" else RECIPES[self.distill.teacher]
+            problems += [
+                f"{group}.drop_rate must be above 0: `uncertainty` needs dropout in the student and in its teacher"
+                for group in dict.fromkeys(("student", head))
+                if getattr(self, group).drop_rate == 0
+            ]
         for group in sorted(set(RECIPES.values())):
             if self.model.pretrained and getattr(self, group).stem is not None:
                 problems.append(

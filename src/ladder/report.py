@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ladder import comparisons, params, scores
+from ladder import comparisons, markdown, params, scores
 from ladder.types import Predictions
 
 # Every model that is evaluated, in the order of the ladder.
@@ -195,7 +195,7 @@ def only_right(a: Predictions, b: Predictions, seed: int, at_most: int) -> tuple
     return np.sort(drawn), len(found)
 
 
-def markdown(
+def text(
     models: Mapping[str, Predictions],
     measured: Mapping[str, Mapping[str, float]],
     compared: Sequence[Compared],
@@ -240,7 +240,7 @@ training images, another architecture, several models voting, a small model taug
 choosing between them.
 
 - The images: {source}.
-- The model with the highest validation accuracy is `{best}`: {_percent(measured[best]["accuracy"])}% of its answers
+- The model with the highest validation accuracy is `{best}`: {markdown.percent(measured[best]["accuracy"])}% of its answers
   on the test images are right ({_interval(measured[best])} with {_confidence(cfg.evaluate)} confidence).
 - In {shown} of the {len(compared)} pairs compared below, the difference is larger than the choice of test images
   explains.
@@ -256,7 +256,7 @@ def _rungs(models: Mapping[str, Predictions], cfg: Settings) -> str:
     return f"""\
 ## The rungs
 
-{_table(("rung", "what it is", "architecture", "images", "initial weights"), rows)}
+{markdown.table(("rung", "what it is", "architecture", "images", "initial weights"), rows)}
 
 `scratch` means random initial weights. A trained rung keeps the epoch with the best validation score."""
 
@@ -307,7 +307,7 @@ def _table_of_models(
     rows = [
         (
             f"`{name}`",
-            _percent(measured[name]["accuracy"]),
+            markdown.percent(measured[name]["accuracy"]),
             _interval(measured[name]),
             f"{measured[name]['nll']:.4f}",
             f"{measured[name]['ece']:.4f}",
@@ -320,7 +320,7 @@ def _table_of_models(
     return f"""\
 ## The ladder
 
-{_table(header, rows)}
+{markdown.table(header, rows)}
 
 How to read it:
 
@@ -343,7 +343,7 @@ def _reference(models: Mapping[str, Predictions], measured: Mapping[str, Mapping
     if not all(source["source"].startswith("cifar10") for source in about.values()):
         return ""
     rows = [
-        (f"`{name}`", _percent(measured[name]["accuracy"]), _percent(REFERENCE[name]), _other(source))
+        (f"`{name}`", markdown.percent(measured[name]["accuracy"]), markdown.percent(REFERENCE[name]), _other(source))
         for name, source in about.items()
     ]
     return f"""\
@@ -353,7 +353,7 @@ The project follows the levels of an earlier system, which reported these test a
 images, enlarged to {REFERENCE_SIZE} px, with networks pretrained on ImageNet; one run each, without an interval.
 Recipes and epochs differ too, so the two columns set the scene and are not a contest.
 
-{_table(("rung", "here (%)", "reference (%)", "what differs here"), rows)}"""
+{markdown.table(("rung", "here (%)", "reference (%)", "what differs here"), rows)}"""
 
 
 def _other(about: Mapping[str, Any]) -> str:
@@ -372,11 +372,11 @@ def _steps(compared: Sequence[Compared], cfg: Settings, images: int) -> str:
             step.changed,
             f"`{step.first}`",
             f"`{step.second}`",
-            _points(result.difference),
-            f"{_points(result.low)} to {_points(result.high)}",
+            markdown.points(result.difference),
+            f"{markdown.points(result.low)} to {markdown.points(result.high)}",
             f"{result.only_a:,} / {result.only_b:,}",
-            _p_value(result.p_value),
-            _p_value(adjusted_p),
+            markdown.p_value(result.p_value),
+            markdown.p_value(adjusted_p),
             verdict,
         )
         for step, result, adjusted_p, verdict in compared
@@ -386,7 +386,7 @@ def _steps(compared: Sequence[Compared], cfg: Settings, images: int) -> str:
     return f"""\
 ## Step by step: which models differ
 
-{_table((*header, "verdict"), rows)}
+{markdown.table((*header, "verdict"), rows)}
 
 How to read it:
 
@@ -436,31 +436,12 @@ def _provenance(models: Mapping[str, Predictions], cfg: Settings) -> str:
 
 Library versions where this report was written:
 
-{_table(("package", "version"), versions)}"""
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; columns that start with a number are set flush right."""
-    rules = ["---:" if cell.lstrip("+-")[:1].isdigit() else "---" for cell in rows[0]]
-    lines = [header, rules, *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.2f}"
-
-
-def _points(fraction: float) -> str:
-    return f"{100 * fraction:+.2f}"
+{markdown.table(("package", "version"), versions)}"""
 
 
 def _interval(measured: Mapping[str, float]) -> str:
-    return f"{_percent(measured['accuracy_low'])} to {_percent(measured['accuracy_high'])}"
+    return f"{markdown.percent(measured['accuracy_low'])} to {markdown.percent(measured['accuracy_high'])}"
 
 
 def _confidence(group: params.Evaluate | params.Report) -> str:
     return f"{100 * group.confidence:g}%"
-
-
-def _p_value(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"

@@ -1,9 +1,12 @@
 """`metrics/<name>.json`: what `dvc metrics diff` compares. It takes floats only, and few enough for one screen."""
 
+import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 from ladder.artifacts import files
+from ladder.errors import InputError
 
 AT_MOST = 8
 
@@ -20,3 +23,12 @@ def save(name: str, scores: Mapping[str, float]) -> None:
     if bad:
         raise ValueError(f"metrics/{name}.json: expected finite floats, not {bad}")
     files.write_json(f"metrics/{name}.json", {key: float(value) for key, value in scores.items()})
+
+
+def load(name: str) -> dict[str, float]:
+    """The content of `metrics/<name>.json`. Raises InputError if it cannot be read."""
+    path = Path(f"metrics/{name}.json")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}): `dvc repro` makes it") from None

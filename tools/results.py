@@ -1,0 +1,138 @@
+"""Write the figures of the tracked run into README.md: `make results`.
+
+Everything between the two markers comes from files that Git tracks, so that a test can hold one against the other on any
+clone.
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from ladder import markdown, params, report
+from ladder.artifacts import files, metrics
+from ladder.errors import InputError, exit_on_input_error
+from ladder.params import Params
+
+README = Path("README.md")
+SECTION = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- /results -->)", flags=re.DOTALL)
+DEPLOYED = ("train_resnet", "distill")
+SHOWN = [name for name in report.LADDER if not name.endswith(("_float", "_dynamic"))]
+
+
+def main() -> None:
+    text = README.read_text(encoding="utf-8")
+    if len(SECTION.findall(text)) != 1:
+        raise InputError(f"{README} must have one section between <!-- results --> and <!-- /results -->")
+    section = render()
+    with files.atomic(README) as temporary:
+        temporary.write_text(SECTION.sub(lambda _: section, text), encoding="utf-8", newline="\n")
+    print(f"results: {README} holds the figures of metrics/")
+
+
+def render() -> str:
+    """The section. Raises InputError where a result is missing."""
+    p = params.read()
+    return "\n\n".join([ladder(p), steps(p), engines(), uncertainty(p)]) + "\n"
+
+
+def ladder(p: Params) -> str:
+    confidence = f"{100 * p.evaluate.confidence:g}%"
+    rows = []
+    for name in SHOWN:
+        scores = metrics.load(name)
+        interval = f"{markdown.percent(scores['accuracy_low'])} to {markdown.percent(scores['accuracy_high'])}"
+        reference = report.REFERENCE.get(name)
+        rows.append(
+            (
+                f"`{name}`",
+                markdown.percent(scores["accuracy"]),
+                interval,
+                f"{getattr(p, params.RECIPES[name]).epochs}" if name in params.RECIPES else "",
+                markdown.percent(reference) if reference else "",
+            )
+        )
+    header = ("rung", "test accuracy (%)", f"{confidence} interval", "epochs", "reference (%)")
+    return f"{_sentence(p)}\n\n{markdown.table(header, rows)}"
+
+
+def _sentence(p: Params) -> str:
+    weights = "ImageNet weights" if p.model.pretrained else "random initial weights"
+    sizes = sorted({f"{getattr(p, group).input_size} px" for group in params.RECIPES.values()})
+    return (
+        f"Images: {report.SOURCES[p.data.source]}. Networks: {weights}, {' and '.join(sizes)}. One run, seed {p.seed}."
+        f" The reference's figures: official pixels, ImageNet weights, {report.REFERENCE_SIZE} px, one run."
+    )
+
+
+def steps(p: Params) -> str:
+    rows = [
+        (
+            f"`{row['first']}` against `{row['second']}`",
+            markdown.points(row["difference"]),
+            f"{markdown.points(row['low'])} to {markdown.points(row['high'])}",
+            markdown.p_value(row["adjusted_p"]),
+            row["verdict"],
+        )
+        for row in _csv("plots/report/comparisons.csv").to_dict("records")
+    ]
+    header = ("compared on the same test images", "points", f"{100 * p.report.confidence:g}% interval", "p (Holm)", "")
+    return markdown.table(header, rows)
+
+
+def engines() -> str:
+    measured = _csv("plots/benchmark/benchmark.csv").set_index("name")
+    rows = [
+        (
+            f"`{name}`",
+            str(row["precision"]),
+            f"{100 * row['accuracy']:.2f}",
+            f"{row['file_mb']:.2f}",
+            f"{row['p50_ms_1_thread']:.2f} / {row['p90_ms_1_thread']:.2f}",
+            f"{row['images_per_s_batch_256']:,.0f}",
+        )
+        for name, row in measured.loc[[f"{rung}_{kind}" for rung in DEPLOYED for kind in report.ONNX]].iterrows()
+    ]
+    header = ("ONNX file", "arithmetic", "accuracy (%)", "MB", "ms per image, p50 / p90", "images/s at batch 256")
+    return f"{markdown.table(header, rows)}\n\n{_conditions()}"
+
+
+def _conditions() -> str:
+    """Where the benchmark ran, from its own table."""
+    text = _read("plots/benchmark/table.md")
+    said = dict(line[2:].split(": ", 1) for line in text.splitlines() if line.startswith("- "))
+    return (
+        f"ONNX Runtime on {said['processor']}; one image at a time on one thread, and batches on all. More engines, p90 of"
+        " all threads, memory: `plots/benchmark/table.md`."
+    )
+
+
+def uncertainty(p: Params) -> str:
+    measured = metrics.load("uncertainty")
+    rows = []
+    for name, part in (("distill", "distill"), (p.distill.teacher, "teacher")):
+        single = metrics.load(name)
+        rows += [
+            (f"`{name}`", "one pass", f"{single['nll']:.4f}", f"{single['ece']:.4f}",
+             f"{measured[f'{part}_single_auroc']:.4f}"),
+            (f"`{name}`", f"mean of {p.uncertainty.passes} with dropout", f"{measured[f'{part}_mc_nll']:.4f}",
+             f"{measured[f'{part}_mc_ece']:.4f}", f"{measured[f'{part}_mc_auroc']:.4f}"),
+        ]  # fmt: skip
+    header = ("model", "Monte Carlo dropout", "NLL (nats)", "ECE", "AUROC of finding its own mistakes")
+    return markdown.table(header, rows)
+
+
+def _csv(path: str) -> pd.DataFrame:
+    _read(path)
+    return pd.read_csv(path)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error}): `dvc repro` makes it") from None
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)
