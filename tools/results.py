@@ -1,7 +1,7 @@
 """Write the figures of the tracked run into README.md: `make results`.
 
-Everything between the two markers comes from files that Git tracks, so that a test can hold one against the other on any
-clone.
+Everything between the two markers comes from files that Git tracks, so that a test can hold one against the other on
+any clone.
 """
 
 import re
@@ -102,8 +102,8 @@ def _conditions() -> str:
     text = _read("plots/benchmark/table.md")
     said = dict(line[2:].split(": ", 1) for line in text.splitlines() if line.startswith("- "))
     return (
-        f"ONNX Runtime on {said['processor']}; one image at a time on one thread, and batches on all. More engines, p90 of"
-        " all threads, memory: `plots/benchmark/table.md`."
+        f"ONNX Runtime on {said['processor']}; one image at a time on one thread, batches on all of them."
+        " PyTorch, memory, loading and more: `plots/benchmark/table.md`."
     )
 
 

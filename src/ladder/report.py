@@ -230,6 +230,7 @@ def _introduction(
 ) -> str:
     best = best_on_validation(models)
     shown = sum(row.adjusted_p <= 1 - cfg.report.confidence for row in compared)
+    accuracy = markdown.percent(measured[best]["accuracy"])
     source = SOURCES[models[best].provenance["source"]]
     return f"""\
 # What the ladder shows
@@ -240,8 +241,8 @@ training images, another architecture, several models voting, a small model taug
 choosing between them.
 
 - The images: {source}.
-- The model with the highest validation accuracy is `{best}`: {markdown.percent(measured[best]["accuracy"])}% of its answers
-  on the test images are right ({_interval(measured[best])} with {_confidence(cfg.evaluate)} confidence).
+- The model with the highest validation accuracy is `{best}`: {accuracy}% of its answers on the test images are right
+  ({_interval(measured[best])} with {_confidence(cfg.evaluate)} confidence).
 - In {shown} of the {len(compared)} pairs compared below, the difference is larger than the choice of test images
   explains.
 - Every rung was trained once, from one seed. So the report speaks of these trained models; to say that one method is
