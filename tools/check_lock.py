@@ -35,10 +35,11 @@ def recorded() -> dict[str, dict[str, Any]]:
 
 
 def stale() -> list[str]:
-    """What `dvc repro` would run."""
+    """What `dvc repro` would run, up to the first stage whose inputs only a cache holds: there a dry run breaks off."""
     command = [sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing"]
     done = subprocess.run(command, capture_output=True, text=True)
     names = re.findall(r"^Running stage '([^']+)'", done.stdout, flags=re.MULTILINE)
+    names += re.findall(r"failed to reproduce '([^']+)'.*No such file", done.stderr)
     if names:
         return [f"{name} is not up to date: `dvc repro` runs it" for name in names]
     if done.returncode:
