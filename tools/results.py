@@ -4,6 +4,7 @@ Everything between the two markers comes from files that Git tracks, so that a t
 any clone.
 """
 
+import io
 import re
 from pathlib import Path
 
@@ -123,8 +124,7 @@ def uncertainty(p: Params) -> str:
 
 
 def _csv(path: str) -> pd.DataFrame:
-    _read(path)
-    return pd.read_csv(path)
+    return pd.read_csv(io.StringIO(_read(path)))
 
 
 def _read(path: str) -> str:

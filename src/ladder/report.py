@@ -275,7 +275,7 @@ def _describe(name: str, about: Mapping[str, Any], cfg: Settings) -> str:
         "train_baseline": "a plain recipe, without augmentation: the ground that the ladder stands on",
         "train_noaug": "a better recipe, still without augmentation",
         "train_aug": f"the recipe and network of `train_noaug`, {_augmentation(cfg.aug)}",
-        "train_resnet": f"a stronger recipe, {views}",
+        "train_resnet": f"a recipe that it shares with `train_se`, {views}",
         "train_se": "`train_resnet` with a squeeze-and-excitation block, which weighs the channels of the last feature"
         " map by what the image shows, and dropout before the classifier",
         "train_effnet": f"another architecture with a recipe of its own, {views}",
