@@ -186,6 +186,7 @@ def test_stage_writes_the_vote(stage, members, capsys):
 
 def test_stage_gives_the_same_bytes(stage, members, workspace):
     text = (workspace / "params.yaml").read_text()
+    assert "weights: equal " in text
     (workspace / "params.yaml").write_text(text.replace("weights: equal ", "weights: validation "))
     output = workspace / "predictions/ensemble.npz"
     stage.main()
