@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import math
 import threading
 
 import pytest
@@ -50,6 +51,16 @@ def test_prepare_resizes_to_the_input_size_as_torch_does():
     plain = build(recipe(input_size=8)).prepare(images)
     expected = nn.functional.interpolate(plain, (24, 24), mode="bilinear", align_corners=False)
     torch.testing.assert_close(classifier.prepare(images), expected)
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "efficientnet_b0", "mobilenetv3_small_100"])
+def test_a_fresh_classifier_starts_out_undecided(arch):
+    """Its loss is near that of guessing, ln C, whatever initialization timm chose for the head."""
+    images = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8)
+    labels = torch.arange(16) % len(CLASSES)
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(build(recipe(arch, input_size=32)).train()(images), labels)
+    assert loss == pytest.approx(math.log(len(CLASSES)), abs=0.35)
 
 
 def test_floats_and_bytes_of_the_same_pixels_give_the_same_logits():

@@ -121,6 +121,7 @@ def _assemble(config: Mapping[str, Any]) -> Classifier:
     net: Any = timm.create_model(arch, num_classes=classes, drop_rate=config["drop_rate"])
     if stem is not None:
         _fit_to_small_images(net, arch, Stem(**stem))
+    _draw_head_for_few_classes(net)
     if config["se"] is not None:
         net.reset_classifier(0, "")
         net = SqueezeExciteNet(net, net.num_features, classes, **config["se"])
@@ -134,6 +135,17 @@ def _assemble(config: Mapping[str, Any]) -> Classifier:
             f"{arch} with stem {stem} does not take input_size={size}: {str(error).splitlines()[0]}"
         ) from None
     return classifier
+
+
+def _draw_head_for_few_classes(net: Any) -> None:
+    """Give a linear head PyTorch's own initialization, uniform in +-1 / sqrt(features).
+
+    timm draws the heads of EfficientNet and MobileNetV3 in +-1 / sqrt(classes), which suits 1,000 classes: with ten
+    the first logits are ten times too large, and the first epoch is spent on shrinking them.
+    """
+    head = net.get_classifier()
+    if isinstance(head, nn.Linear):
+        head.reset_parameters()
 
 
 def _deviation(std: Sequence[float]) -> Tensor:
