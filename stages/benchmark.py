@@ -3,6 +3,7 @@
 The only stage whose outputs are not the same bytes each time: they are measurements of a machine.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,11 @@ def main() -> None:
         images = split.test.images[:IMAGES]
         threads = sorted({1, torch.get_num_threads()})
         chosen = variants(run.params.hardware, device.type)
-        rows = [about(variant, images) for variant in chosen]
-        memory = latency.peak_memory(chosen, images.shape[-1])
+        with ThreadPoolExecutor() as aside:
+            measuring = aside.submit(latency.peak_memory, chosen, images.shape[-1])  # in processes of their own
+            sizes = {rung: latency.size(Path("models", rung), images.shape[-1]) for rung in RUNGS}
+            rows = [about(variant, sizes[variant.rung], images) for variant in chosen]
+        memory = measuring.result()
         with latency.watched() as machine:
             for row, variant in zip(rows, chosen, strict=True):
                 row |= {"load_ms": 1e3 * latency.load_seconds(variant)}
@@ -79,10 +83,10 @@ def variants(hardware: Hardware, device: str) -> list[Variant]:
     ]
 
 
-def about(variant: Variant, images) -> dict[str, Any]:
-    """What a variant is, before anything is timed."""
+def about(variant: Variant, size: tuple[int, int], images) -> dict[str, Any]:
+    """What a variant is, before anything is timed. `size`: its parameters and multiply-accumulates."""
     score = metrics.load(variant.name)
-    parameters, macs = latency.size(Path("models", variant.rung), images.shape[-1])
+    parameters, macs = size
     return {
         "name": variant.name,
         "engine": variant.engine,

@@ -14,6 +14,20 @@ if [ "$(git rev-parse HEAD)" != "$head" ] || git diff --quiet -- params.yaml; th
     python -m ladder.presets apply demo
 fi
 dvc cache dir --local "$OLDPWD/.dvc/cache"
+
+# The rungs in two rows, side by side, with one thread each: networks this small gain little from a second thread, and
+# much of a stage is Python starting. The last line makes what is left, and would make the rungs, too.
+row() {  # through `cat`: two progress bars cannot share a terminal
+    PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 dvc --wait-for-lock repro --single-item "$@" 2>&1 | cat
+}
+dvc repro split
+set -m  # a process group of its own, so that it ends with this script
+row train_effnet train_aug train_noaug train_baseline train_student & other=$!
+set +m
+trap 'kill -- -$other 2>/dev/null || true' EXIT
+row train_se distill train_resnet quantize
+wait $other
+trap - EXIT
 dvc repro
 
 echo

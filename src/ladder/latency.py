@@ -96,7 +96,7 @@ def race(
     batches = [images[(start + numbers) % len(images)] for start in range(0, len(images), batch_size)]
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for classify in variants.values():
-        for query in range(WARM_UPS):
+        for query in range(min(WARM_UPS, queries)):
             classify(batches[query % len(batches)])
     for first in range(0, queries, TURN):
         for name, classify in variants.items():
