@@ -6,6 +6,7 @@ import runpy
 import pytest
 
 from imports import ROOT
+from ladder.errors import InputError
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -56,7 +57,14 @@ def test_the_sample_is_what_the_demo_printed():
     assert sample.group(1) == (ROOT / "docs/demo.txt").read_text(encoding="utf-8")
 
 
-def test_the_results_are_those_of_the_tracked_run(monkeypatch):
+def test_results_and_presets_are_those_of_the_tracked_files(monkeypatch):
     monkeypatch.chdir(ROOT)
     tool = runpy.run_path(str(ROOT / "tools/results.py"))
-    assert tool["SECTION"].findall(README) == [tool["render"]()], "`make results` brings README.md up to date"
+    assert tool["updated"](README) == README, "`make results` brings README.md up to date"
+
+
+def test_a_readme_without_a_section_is_refused(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    tool = runpy.run_path(str(ROOT / "tools/results.py"))
+    with pytest.raises(InputError, match="one section between <!-- presets -->"):
+        tool["updated"](README.replace("<!-- presets -->", ""))

@@ -1,7 +1,7 @@
-"""Write the figures of the tracked run into README.md: `make results`.
+"""Write the figures of the tracked run, and what the presets say of themselves, into README.md: `make results`.
 
-Everything between the two markers comes from files that Git tracks, so that a test can hold one against the other on
-any clone.
+Everything between a section's two markers comes from files that Git tracks, so that a test can hold one against the
+other on any clone.
 """
 
 import io
@@ -16,25 +16,27 @@ from ladder.errors import InputError, exit_on_input_error
 from ladder.params import Params
 
 README = Path("README.md")
-SECTION = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- /results -->)", flags=re.DOTALL)
 DEPLOYED = ("train_resnet", "distill")
 SHOWN = [name for name in report.LADDER if not name.endswith(("_float", "_dynamic"))]
 
 
 def main() -> None:
-    text = README.read_text(encoding="utf-8")
-    if len(SECTION.findall(text)) != 1:
-        raise InputError(f"{README} must have one section between <!-- results --> and <!-- /results -->")
-    section = render()
+    text = updated(README.read_text(encoding="utf-8"))
     with files.atomic(README) as temporary:
-        temporary.write_text(SECTION.sub(lambda _: section, text), encoding="utf-8", newline="\n")
-    print(f"results: {README} holds the figures of metrics/")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    print(f"results: {README} holds the figures of metrics/ and the heads of presets/")
 
 
-def render() -> str:
-    """The section. Raises InputError where a result is missing."""
+def updated(readme: str) -> str:
+    """The README with both sections as they should be. Raises InputError where a result or a section is missing."""
     p = params.read()
-    return "\n\n".join([ladder(p), steps(p), engines(), uncertainty(p)]) + "\n"
+    sections = {"results": "\n\n".join([ladder(p), steps(p), engines(), uncertainty(p)]), "presets": presets()}
+    for name, content in sections.items():
+        section = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", flags=re.DOTALL)
+        if len(section.findall(readme)) != 1:
+            raise InputError(f"{README} must have one section between <!-- {name} --> and <!-- /{name} -->")
+        readme = section.sub(lambda _, content=content: f"{content}\n", readme)
+    return readme
 
 
 def ladder(p: Params) -> str:
@@ -121,6 +123,15 @@ def uncertainty(p: Params) -> str:
         ]  # fmt: skip
     header = ("model", "Monte Carlo dropout", "NLL (nats)", "ECE", "AUROC of finding its own mistakes")
     return markdown.table(header, rows)
+
+
+def presets() -> str:
+    """What each preset says in its head: purpose and measured time."""
+    rows = []
+    for path in sorted(Path("presets").glob("*.yaml")):
+        head = dict(line[2:].split(":", 1) for line in _read(str(path)).splitlines()[:4])
+        rows.append((f"`{path.stem}`", head["What for"].strip(), head["Measured"].strip()))
+    return markdown.table(("preset", "what for", "measured"), rows)
 
 
 def _csv(path: str) -> pd.DataFrame:
