@@ -128,7 +128,7 @@ def headlines(table: pd.DataFrame) -> dict[str, float]:
 
 def draw(path: Path, table: pd.DataFrame, processor: str) -> None:
     shown = table.assign(latency_ms=table["p50_ms_1_thread"], runs=table["engine"] + ", " + table["device"])
-    title = f"Accuracy against latency\narea: file size; bars: intervals of accuracy; {processor}"
+    title = f"Accuracy against latency\narea: file size; lines: intervals of accuracy; {processor}"
     benchmark_plots.accuracy_against_latency(path, shown, title)
 
 

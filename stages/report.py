@@ -68,7 +68,7 @@ def draw_confused(models: Mapping[str, Predictions]) -> None:
 def draw_flipped(
     name: str, models: Mapping[str, Predictions], test: Part, *, right: str, wrong: str, seed: int
 ) -> None:
-    """A contact sheet of test images that augmentation `name` (fixed or broken), with the answers of both models."""
+    """A contact sheet `name` of test images that only one of two models gets right, with the answers of both."""
     indices, total = report.only_right(models[right], models[wrong], seed, SHEET)
     named = np.array(models[right].classes)
     captions = [
@@ -80,9 +80,10 @@ def draw_flipped(
             strict=True,
         )
     ]
+    shown = "All of them." if len(indices) == total else f"{len(indices)} of them, drawn at random."
     title = (
-        f"{name.capitalize()} by augmentation: {total:,} test images\n"
-        f"{len(indices)} of them, drawn at random. Bold: the actual class; beneath: both models' answers."
+        f"Only {right} is right: {total:,} test images\n"
+        f"{shown} Bold: the actual class; beneath: the answers without and with augmentation."
     )
     plots.contact_sheet(f"{FOLDER}/{name}.png", test.images[indices], captions, title)
 

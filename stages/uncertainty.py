@@ -132,7 +132,7 @@ def draw_curves(answers: dict, rows: dict, curves: dict[str, np.ndarray], images
         f"{FOLDER}/risk_coverage.png",
         COVERAGE,
         {f"{model}, {method}": curves[key] for key, (model, method, _) in answers.items()},
-        f"{STUDENT}: {1 - student['accuracy_at_80']:.1%} mistakes on its most certain 80%,"
+        f"{STUDENT} with MC dropout: {1 - student['accuracy_at_80']:.1%} mistakes on its most certain 80%,"
         f" {1 - student['accuracy']:.1%} on all\n{images:,} test images ranked by predictive entropy\n"
         "only the heads have dropout: what their features miss, no pass can tell",
     )
@@ -148,7 +148,7 @@ def draw_reliability(answers: dict, rows: dict, test: Part, ece_bins: int) -> No
         f"{FOLDER}/reliability.png",
         panels,
         f"{STUDENT}: calibration error {single:.1%} in one pass, {mc:.1%} with MC dropout\n"
-        "below the diagonal: more confident than right; beneath: how many images",
+        "below the diagonal: more confident than right; above: less; beneath: how many images",
     )
 
 
@@ -160,7 +160,7 @@ def draw_sheets(probabilities: np.ndarray, values: dict[str, np.ndarray], test: 
 
     def captions(chosen: np.ndarray) -> list[str]:
         return [
-            f"{'✗' if wrong[i] else '✓'} {short(classes[values['prediction'][i]])} {confidence[i]:.0%}\n"
+            f"{'✗' if wrong[i] else '✓'} {short(classes[values['prediction'][i]])} ({confidence[i]:.0%})\n"
             f"label {short(classes[test.labels[i]])}\n"
             f"H {values['entropy'][i]:.2f}  MI {values['mutual_information'][i]:.3f}"
             for i in chosen
@@ -174,7 +174,7 @@ def draw_sheets(probabilities: np.ndarray, values: dict[str, np.ndarray], test: 
 
     mistaken = np.flatnonzero(wrong)
     confident = mistaken[np.argsort(-confidence[mistaken], kind="stable")][:ON_A_SHEET]
-    title = f"{STUDENT}: the mistakes it is most certain of\n{legend}"
+    title = f"{STUDENT}: {len(confident)} of its {len(mistaken):,} mistakes, those it is most certain of\n{legend}"
     plots.contact_sheet(f"{FOLDER}/confidently_wrong.png", test.images[confident], captions(confident), title)
 
 

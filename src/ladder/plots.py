@@ -176,7 +176,7 @@ def class_accuracies(
         _name_columns(axes, classes)
         axes.set_yticks(range(len(names)), names)
         _rule_cells(axes, len(names), len(classes))
-        _add_bar(figure, axes, scale, "% answered right")
+        _add_bar(figure, axes, scale, "% answered right (white: the lowest here)")
         headline(axes, title)
     return figure
 
@@ -207,7 +207,7 @@ def confused_pairs(
         axes.spines["left"].set_visible(False)
         axes.grid(False, axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
         headline(axes, title)
     return figure
 

@@ -53,7 +53,7 @@ SOURCES = {
 }
 ONNX = {
     "float": "in 32-bit floats",
-    "dynamic": "with int8 weights; the range of what flows between layers is measured as it runs",
+    "dynamic": "with int8 weights in the linear layers alone; all convolutions stay in floats",
     "static": "with int8 weights and int8 values between layers, their ranges measured beforehand on training images",
 }
 PACKAGES = (
@@ -400,7 +400,8 @@ How to read it:
   the verdict goes by it: at most {1 - cfg.report.confidence:.3g} counts as a difference.
 - The *verdict* is about these two trained models on images like these. Trained again from another seed, either might
   come out somewhat better or worse, which no test on one run of each can see. "Not distinguishable" does not mean
-  equal: the interval says how large a difference may hide there."""
+  equal: the interval says how large a difference may hide there. It may exclude zero all the same: it is not corrected
+  for several tests."""
 
 
 def _errors(models: Mapping[str, Predictions]) -> str:
@@ -414,11 +415,11 @@ What `{best}`, the best on validation, still confuses most, beside `{LADDER[0]}`
 
 ![Most confused pairs of classes](plots/report/confused.png)
 
-A difference in accuracy is a balance of images won and lost. Some of those that augmentation fixed:
+A difference in accuracy is a balance of images won and lost. What only the model trained with augmentation gets right:
 
 ![Test images that only the model trained with augmentation gets right](plots/report/fixed.png)
 
-And some of those that it broke:
+And what only the one trained without it gets right:
 
 ![Test images that only the model trained without augmentation gets right](plots/report/broken.png)"""
 
