@@ -67,12 +67,13 @@ def find(name: str | None) -> Path:
     if name is None:
         tried = [ROOT / OWN, ROOT / RELEASED]
     else:
-        tried = [Path(name), ROOT / name, ROOT / "models" / name, ROOT / "models" / "quantize" / f"{name}.onnx"]
+        tried = [Path(name), ROOT / name, ROOT / "models" / name]
+        tried += [ROOT / folder / f"{name}.onnx" for folder in ("models/quantize", "release")]
     for path in tried:
         if (path.suffix == ".onnx" and path.is_file()) or (path / "model.json").is_file():
             return path
     known = sorted(path.parent.name for path in ROOT.glob("models/*/model.json"))
-    known += sorted(path.stem for path in ROOT.glob("models/quantize/*.onnx"))
+    known += sorted(path.stem for folder in ("models/quantize", "release") for path in ROOT.glob(f"{folder}/*.onnx"))
     have = f"there are {', '.join(known)}" if known else "there are none yet"
     if name is None:
         raise InputError(
@@ -90,7 +91,10 @@ def load(path: Path, samples: int | None = None) -> Model:
     if path.suffix != ".onnx":
         return _checkpoint(path, samples)
     if samples is not None:
-        raise InputError(f"--samples needs dropout, and {path} has none: choose a checkpoint, as by --model distill")
+        raise InputError(
+            f"--samples needs dropout, and {path} has none: choose a checkpoint, as --model distill once"
+            " `dvc repro distill` has made it"
+        )
     return _onnx(path)
 
 

@@ -23,6 +23,8 @@ def load(name: str) -> dict[str, Any]:
     """The overrides of a preset. Raises InputError, naming the presets there are."""
     known = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     if name not in known:
+        if not known:
+            raise InputError(f"there is no {FOLDER}/ in {Path.cwd()}: run this from the repository's top folder")
         raise InputError(f"there is no preset {name!r}; there are {', '.join(known)}{nearest(name, known)}")
     return params.load_yaml(FOLDER / f"{name}.yaml")
 
