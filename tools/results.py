@@ -126,12 +126,12 @@ def uncertainty(p: Params) -> str:
 
 
 def presets() -> str:
-    """What each preset says in its head: purpose and measured time."""
+    """What each preset says in its head: purpose, budget and measured time."""
     rows = []
     for path in sorted(Path("presets").glob("*.yaml")):
         head = dict(line[2:].split(":", 1) for line in _read(str(path)).splitlines()[:4])
-        rows.append((f"`{path.stem}`", head["What for"].strip(), head["Measured"].strip()))
-    return markdown.table(("preset", "what for", "measured"), rows)
+        rows.append((f"`{path.stem}`", *(head[key].strip() for key in ("What for", "Budget", "Measured"))))
+    return markdown.table(("preset", "what for", "budget", "measured"), rows)
 
 
 def _csv(path: str) -> pd.DataFrame:
