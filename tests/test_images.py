@@ -78,8 +78,8 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), n
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(b"", "is in no image format that Pillow reads", id="empty"),
-        pytest.param(b"no image at all", "is in no image format that Pillow reads", id="text"),
+        pytest.param(b"", "is damaged or in no image format", id="empty"),
+        pytest.param(b"no image at all", "is damaged or in no image format", id="text"),
         pytest.param(encoded(NOISE)[:-600], "truncated", id="truncated-png"),
         pytest.param(encoded(NOISE, "JPEG")[:-100], "truncated", id="truncated-jpeg"),
         pytest.param(encoded(Image.new("F", (2, 2)), "TIFF"), "no agreed scale", id="floats"),

@@ -188,8 +188,10 @@ def without(prefix: str) -> dict[str, bytes]:
         ),
         pytest.param({"train/a/0.png": b"", "test/a/0.png": b""}, "the one class a: at least two", id="one-class"),
         pytest.param(TREE | below(TREE, "old"), "in old and in the top: keep one set", id="two-sets"),
-        pytest.param(TREE | {"test/dog/1.png": b"text"}, "test/dog/1.png is in no image format", id="no-image"),
-        pytest.param(TREE | {"test/dog/1.png": pixel(1)[:-30]}, "test/dog/1.png cannot be read", id="truncated-image"),
+        pytest.param(
+            TREE | {"test/dog/1.png": b"text"}, "test/dog/1.png is damaged or in no image format", id="no-image"
+        ),
+        pytest.param(TREE | {"test/dog/1.png": pixel(1)[:-30]}, "test/dog/1.png is damaged", id="truncated-image"),
     ],
 )
 @pytest.mark.parametrize("name", ["photos", "photos.zip"])

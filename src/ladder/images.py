@@ -29,7 +29,7 @@ def decode(content: bytes, size: int, name: str) -> np.ndarray:
     except Image.DecompressionBombError as error:
         raise InputError(f"{name} is too large ({error}): shrink or remove it") from None
     except UnidentifiedImageError:
-        raise InputError(f"{name} is in no image format that Pillow reads: replace or remove it") from None
+        raise InputError(f"{name} is damaged or in no image format that Pillow reads: replace or remove it") from None
     except Exception as error:  # Pillow's readers let out whatever a damaged file leads them into
         raise InputError(f"{name} cannot be read as an image ({error}): replace or remove it") from None
     return np.asarray(fit(rgb, size)).transpose(2, 0, 1)
