@@ -16,8 +16,8 @@ git checkout --quiet -- params.yaml  # whatever an experiment left there
 python -m ladder.presets apply demo
 dvc cache dir --local "$OLDPWD/.dvc/cache"
 
-# The rungs in two rows, with one thread each: networks this small gain little from a second thread, and much of a stage
-# is Python starting. The last `dvc repro` makes what is left, and would make the rungs, too.
+# The rungs in two rows, with one thread each: much of a small stage is Python starting, which a second thread does not
+# speed up. The last `dvc repro` makes what is left, and would make the rungs, too.
 row() {  # name, stages; through a pipe, since two progress bars cannot share a terminal
     PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 dvc --wait-for-lock repro --single-item "${@:2}" 2>&1 |
         while IFS= read -r line; do echo "$1 | $line"; done
