@@ -73,7 +73,8 @@ def test_a_release_is_a_copy_with_a_card(run):
 
 
 def test_the_card_tells_the_measured_latency(run):
-    Path("metrics/benchmark.json").write_text(json.dumps({"distill_int8_p50_ms": 0.284, "distill_int8_speedup": 1.17}))
+    found = {"distill_onnx_int8_p50_ms": 0.284, "distill_int8_speedup": 1.17}
+    Path("metrics/benchmark.json").write_text(json.dumps(found))
     Path("plots/benchmark").mkdir(parents=True)
     Path("plots/benchmark/table.md").write_text("# Benchmark\n\n- processor: Some CPU, 2 logical cores\n")
     release()

@@ -133,7 +133,7 @@ def latency() -> str:
     table = Path("plots/benchmark/table.md").read_text(encoding="utf-8")
     processor = next(line.partition(": ")[2] for line in table.splitlines() if line.startswith("- processor: "))
     return (
-        f"{found['distill_int8_p50_ms']:.2f} ms median for one image on one thread,"
+        f"{found['distill_onnx_int8_p50_ms']:.2f} ms median for one image on one thread,"
         f" {found['distill_int8_speedup']:.2f} times as fast as in float32 ({processor}; `plots/benchmark/table.md`)."
     )
 
