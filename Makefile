@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro test test-all lint tune check check-lock results release clean
+.PHONY: help setup demo repro repro-rows test test-all lint tune check check-lock results release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -20,6 +20,9 @@ demo: setup  ## run the whole pipeline on bundled images, in .demo/
 
 repro: setup  ## dvc repro; PRESET=name merges presets/name.yaml into params.yaml first
 	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) dvc repro
+
+repro-rows: setup  ## the same with the rungs in two rows side by side, for a CPU of two cores
+	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) tools/rows.sh
 
 test: setup  ## the quick tests
 	@python -m pytest -m "not slow"

@@ -23,6 +23,7 @@ RUN = {
 EXCEPTIONS = {
     "python -m ladder.predict IMAGE.png --top 3": "an image of the reader's; tests/test_predict.py runs it on its own",
     "make repro": "hours, and a download",
+    "make repro-rows PRESET=cpu": "two hours; `make demo` runs its tools/rows.sh",
     "make repro PRESET=transfer": "a download, and a GPU",
     "make repro PRESET=own_images": "images of the reader's",
     "dvc exp run -S data.source=cifar10": "a download; tests/test_sources.py reads the archive from localhost",

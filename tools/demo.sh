@@ -16,23 +16,7 @@ git checkout --quiet -- params.yaml  # whatever an experiment left there
 python -m ladder.presets apply demo
 dvc cache dir --local "$OLDPWD/.dvc/cache"
 
-# The rungs in two rows, with one thread each: much of a small stage is Python starting, which a second thread does not
-# speed up. The last `dvc repro` makes what is left, and would make the rungs, too.
-row() {  # name, stages; through a pipe, since two progress bars cannot share a terminal
-    PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 dvc --wait-for-lock repro --single-item "${@:2}" 2>&1 |
-        while IFS= read -r line; do echo "$1 | $line"; done
-}
-dvc repro split
-echo "demo: the rungs train in two rows side by side, A and B"
-set -m  # a process group of its own, so that it ends with this script
-row B train_effnet train_aug train_noaug train_baseline train_student & other=$!
-set +m
-trap 'kill -- -$other 2>/dev/null || true' EXIT
-row A train_se distill train_resnet quantize || { echo "demo: a stage of row A failed: see above" >&2; exit 1; }
-wait $other || { echo "demo: a stage of row B failed: see above" >&2; exit 1; }
-trap - EXIT
-echo "demo: the rest, one after the other"
-dvc repro
+tools/rows.sh
 
 echo
 dvc metrics show --precision 4 $(ls metrics/*.json | grep -vE "/(benchmark|report|uncertainty)")

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# `dvc repro` with the rungs in two rows side by side, one thread each: networks and images as small as these do not keep
+# two threads busy. The last `dvc repro` makes what is left, and would make the rungs, too.
+set -euo pipefail
+
+row() {  # name, stages; through a pipe, since two progress bars cannot share a terminal
+    PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 dvc --wait-for-lock repro --single-item "${@:2}" 2>&1 |
+        while IFS= read -r line; do echo "$1 | $line"; done
+}
+failed() { echo "rows: a stage of row $1 failed: see above" >&2; exit 1; }
+
+teacher=$(PYTHONPATH=src python -c "from ladder import errors, params
+errors.exit_on_input_error(lambda: print(params.read().distill.teacher))")
+case $teacher in
+    train_se | train_resnet) ;;
+    *) echo "rows: distill.teacher is $teacher, which trains in the other row: use make repro" >&2; exit 1 ;;
+esac
+dvc repro split
+echo "rows: the rungs train in two rows side by side, A and B"
+set -m  # a process group of its own, so that it ends with this script
+row B train_effnet train_aug train_noaug train_baseline train_student & other=$!
+set +m
+trap 'kill -- -$other 2>/dev/null || true' EXIT
+row A train_se train_resnet distill quantize || failed A
+wait $other || failed B
+trap - EXIT
+echo "rows: the rest, one after the other"
+dvc repro
