@@ -1,5 +1,6 @@
 """Benchmark arithmetic on known numbers, and the stage on tiny models; nothing here asserts a time."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.collections import PathCollection
+from matplotlib.text import Annotation
 from PIL import Image
 
 from ladder import benchmark_plots, latency, models, params
@@ -156,6 +158,28 @@ def test_picture(tmp_path):
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.width > 1000
         assert "Software" not in picture.info
+
+
+def test_lines_from_names_to_points_do_not_cross(tmp_path):
+    rng = np.random.default_rng(0)
+    points = pd.DataFrame({"latency_ms": 10 ** rng.uniform(0, 2, 12), "accuracy": rng.uniform(0.7, 0.9, 12)})
+    rows = points.assign(
+        name=[f"m{i}" for i in range(12)], runs="here", accuracy_low=0.6, accuracy_high=0.95, file_mb=1.0
+    )
+    axes = benchmark_plots.accuracy_against_latency(tmp_path / "p.png", rows, "Title").axes[0]
+    lines = [
+        (axes.transAxes.transform(text.get_position()), axes.transData.transform(text.xy))
+        for text in axes.texts
+        if isinstance(text, Annotation) and text.arrow_patch
+    ]
+    assert len(lines) == 12
+    for (a, b), (c, d) in itertools.combinations(lines, 2):
+        assert side(a, b, c) * side(a, b, d) > 0 or side(c, d, a) * side(c, d, b) > 0
+
+
+def side(a, b, point) -> float:
+    """On which side of the line through a and b a point lies: the sign."""
+    return (b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0])
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from ladder import latency
 from ladder.plots import COLORS, INK, MARKERS, MUTED, SMALL_SIZE, canvas, headline
@@ -47,9 +49,9 @@ def accuracy_against_latency(path: str | Path, table: pd.DataFrame, title: str) 
                 edgecolors=np.where(ahead, INK, color).tolist(),
                 linewidths=np.where(ahead, 1.8, 0.5).tolist(),
             )
-        _name_points(axes, table)
         axes.set_xscale("log")
         axes.margins(0.12, 0.15)
+        _name_points(axes, table)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("{x:g}")
         axes.tick_params(which="minor", labelsize=SMALL_SIZE)
@@ -62,13 +64,18 @@ def accuracy_against_latency(path: str | Path, table: pd.DataFrame, title: str) 
 
 
 def _name_points(axes: Axes, table: pd.DataFrame) -> None:
-    """A column of names beside the axes, a line from each to its point: points that nearly coincide stay legible."""
-    rows = table.sort_values(["accuracy", "latency_ms"], ascending=[False, True]).to_dict("records")
-    for row, height in zip(rows, np.linspace(1, 0, len(rows)), strict=True):
+    """A column of names beside the axes, a line from each to its point: points that nearly coincide stay legible.
+
+    Names are given out so that the lines are as short as they can be together, for then no two of them cross.
+    """
+    places = np.column_stack([np.full(len(table), 1.04), np.linspace(1, 0, len(table))])
+    points = axes.transData.transform(np.column_stack([table["latency_ms"], 100 * table["accuracy"]]))
+    _, chosen = linear_sum_assignment(cdist(points, axes.transAxes.transform(places)))
+    for row, place in zip(table.to_dict("records"), places[chosen], strict=True):
         axes.annotate(
             f"{row['name']}, {row['file_mb']:.1f} MB",
             (row["latency_ms"], 100 * row["accuracy"]),
-            (1.04, height),
+            place,
             textcoords="axes fraction",
             verticalalignment="center",
             size=SMALL_SIZE,
