@@ -160,22 +160,25 @@ def draw_sheets(probabilities: np.ndarray, values: dict[str, np.ndarray], test: 
 
     def captions(chosen: np.ndarray) -> list[str]:
         return [
-            f"{'✗' if wrong[i] else '✓'} {short(classes[values['prediction'][i]])} ({confidence[i]:.0%})\n"
+            f"{'✗' if wrong[i] else '✓'} {short(classes[values['prediction'][i]])}\n"
             f"label {short(classes[test.labels[i]])}\n"
-            f"H {values['entropy'][i]:.2f}  MI {values['mutual_information'][i]:.3f}"
+            f"probability {confidence[i]:.2%}\n"
+            f"H {values['entropy'][i]:.3f}  MI {values['mutual_information'][i]:.3f}"
             for i in chosen
         ]
 
-    legend = "MC dropout's answer and its probability; label; predictive entropy H and mutual information MI (nats)"
+    def title(first: str, order: str) -> str:
+        what = "answer with MC dropout, label, probability, predictive entropy H, mutual information MI (nats)"
+        return f"{STUDENT}{first}\n{what}; sorted by {order}"
+
     uncertain = np.argsort(-values["entropy"], kind="stable")[:ON_A_SHEET]
-    found = f"{wrong[uncertain].sum()} of the {len(uncertain)} images"
-    title = f"{STUDENT} is wrong on {found} it is least certain of\n{legend}"
-    plots.contact_sheet(f"{FOLDER}/most_uncertain.png", test.images[uncertain], captions(uncertain), title)
+    found = title(f" is wrong on {wrong[uncertain].sum()} of the {len(uncertain)} images it is least certain of", "H")
+    plots.contact_sheet(f"{FOLDER}/most_uncertain.png", test.images[uncertain], captions(uncertain), found)
 
     mistaken = np.flatnonzero(wrong)
     confident = mistaken[np.argsort(-confidence[mistaken], kind="stable")][:ON_A_SHEET]
-    title = f"{STUDENT}: {len(confident)} of its {len(mistaken):,} mistakes, those it is most certain of\n{legend}"
-    plots.contact_sheet(f"{FOLDER}/confidently_wrong.png", test.images[confident], captions(confident), title)
+    found = title(f": {len(confident)} of its {len(mistaken):,} mistakes, those it is most certain of", "probability")
+    plots.contact_sheet(f"{FOLDER}/confidently_wrong.png", test.images[confident], captions(confident), found)
 
 
 def describe(roles: dict[str, str], rows: dict[str, dict[str, float]]) -> str:

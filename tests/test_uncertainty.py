@@ -221,7 +221,7 @@ def test_reliability_bins_are_those_of_ece():
 
 
 def test_pictures_leave_out_thin_bins_and_have_the_same_bytes_twice(tmp_path):
-    bins = (np.array([0.2, 0.7]), np.array([0.1, 0.8]), np.array([9, 10]))
+    bins = (np.array([0.2, 0.7]), np.array([0.1, 0.8]), np.array([24, 25]))
     panels = {"distill": {"one pass": bins, "MC dropout": bins}, "ensemble": {"vote": bins}}
     curves = {f"curve {number}": np.array([0.0, 0.1]) for number in range(5)}
     for name in ("a", "b"):

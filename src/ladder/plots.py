@@ -313,7 +313,7 @@ def _rule_cells(axes: Axes, rows: int, columns: int) -> None:
 
 def _explain_color(figure: Figure, axes: Axes, with_counts: bool) -> None:
     """The color bar of a confusion matrix, which also says what the numbers in the cells are."""
-    label = "% of the actual class" + (" (beneath: images)" if with_counts else "")
+    label = f"% of the actual class (color: square root{'; beneath: images' if with_counts else ''})"
     bar = _add_bar(figure, axes, SHARE_SCALE, label)
     bar.set_ticks([0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1], labels=["0", "1", "5", "10", "25", "50", "75", "100"])
 

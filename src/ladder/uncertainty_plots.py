@@ -16,7 +16,7 @@ SHARE = PercentFormatter(1, decimals=0)
 LIGHT, DARK, MIDDLE = COLORS[3], COLORS[0], COLORS[2]  # evenly spread in gray
 METHODS = ((LIGHT, "-", "o"), (DARK, "--", "s"))  # a second method is dashed and drawn on top of the first
 CURVES = ((DARK, "-", "o"), (DARK, "--", "s"), (LIGHT, "-", "o"), (LIGHT, "--", "s"), (MIDDLE, "-", "D"))
-SHOWN_FROM = 10  # images: the accuracy of fewer says nothing
+SHOWN_FROM = 25  # images: the accuracy of fewer has a standard error of up to a tenth or more
 LONGEST_NAME = 13  # characters that fit under a picture
 
 
@@ -40,7 +40,8 @@ def reliability(path: str | Path, panels: Mapping[str, Mapping[str, Bins]], titl
                 )
                 lower.stairs(images / images.sum(), edges, color=color, linestyle=line, linewidth=1.4)
             upper.text(0.03, 0.97, model, transform=upper.transAxes, va="top", weight="bold", size=TEXT_SIZE)
-            upper.legend(loc="lower right", fontsize=SMALL_SIZE, handlelength=2.6)
+            below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.45), "fontsize": SMALL_SIZE, "handlelength": 2.6}
+            lower.legend(*upper.get_legend_handles_labels(), **below)
             for axes in (upper, lower):
                 axes.set_xlim(0, 1.02)
                 axes.xaxis.set_major_formatter(SHARE)
@@ -64,7 +65,7 @@ def risk_coverage(path: str | Path, coverage: np.ndarray, curves: Mapping[str, n
         coverage: share of the images that is answered, (K,).
         curves: label -> share of mistakes (K,): two methods of one model, two of another, and a fifth.
     """
-    with canvas(path, 7.2, 4.4) as figure:
+    with canvas(path, 9.6, 4.8) as figure:
         axes = figure.add_subplot()
         for number, ((color, line, marker), (label, risk)) in enumerate(zip(CURVES, curves.items(), strict=True)):
             style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 5, "markevery": (4 * number, 20)}
