@@ -4,10 +4,17 @@
 set -euo pipefail
 
 row() {  # name, stages; through a pipe, since two progress bars cannot share a terminal
-    PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 dvc --wait-for-lock repro --single-item "${@:2}" 2>&1 |
+    PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 dvc --wait-for-lock repro --single-item "${@:2}" 2>&1 </dev/null |
         while IFS= read -r line; do echo "$1 | $line"; done
 }
-failed() { echo "rows: a stage of row $1 failed: see above" >&2; exit 1; }
+stop() {
+    for pid in $a $b; do kill -- "-$pid" 2>/dev/null || true; done
+    wait
+}
+ended() { ! kill -0 "$1" 2>/dev/null; }
+succeeded() {  # name, process
+    wait "$2" || { echo "rows: a stage of row $1 failed: see its last lines above" >&2; exit 1; }
+}
 
 teacher=$(PYTHONPATH=src python -c "from ladder import errors, params
 errors.exit_on_input_error(lambda: print(params.read().distill.teacher))")
@@ -17,12 +24,15 @@ case $teacher in
 esac
 dvc repro split
 echo "rows: the rungs train in two rows side by side, A and B"
-set -m  # a process group of its own, so that it ends with this script
-row B train_effnet train_aug train_noaug train_baseline train_student & other=$!
+a= b=
+trap stop EXIT
+trap 'exit 130' INT TERM HUP
+set -m  # each row is a process group of its own, so that all of it can be stopped
+row A train_se train_resnet distill quantize & a=$!
+row B train_effnet train_aug train_noaug train_baseline train_student & b=$!
 set +m
-trap 'kill -- -$other 2>/dev/null || true' EXIT
-row A train_se train_resnet distill quantize || failed A
-wait $other || failed B
-trap - EXIT
+until ended $a || ended $b; do sleep 1; done
+if ended $a; then succeeded A $a; succeeded B $b; else succeeded B $b; succeeded A $a; fi
+trap - EXIT INT TERM HUP
 echo "rows: the rest, one after the other"
 dvc repro
