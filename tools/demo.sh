@@ -5,15 +5,14 @@ start=$SECONDS
 head=$(git rev-parse HEAD)
 git diff --quiet HEAD || echo "demo: the demo runs the last commit; uncommitted changes are not in it"
 
-[ -d .demo/.git ] || git clone --quiet --no-hardlinks "file://$PWD" .demo 2>/dev/null || {
-    echo "demo: could not clone $PWD into .demo/: remove .demo and try again" >&2; exit 1; }
+[ -d .demo/.git ] || git clone --quiet --no-hardlinks "file://$PWD" .demo || {
+    echo "demo: could not clone $PWD into .demo/: see above; if there is a .demo/, remove it" >&2; exit 1; }
 cd .demo
 if [ "$(git rev-parse HEAD)" != "$head" ]; then
     git fetch --quiet origin "$head" 2>/dev/null || git fetch --quiet origin
-    git reset --quiet --hard "$head"
 fi
-git checkout --quiet -- params.yaml  # whatever an experiment left there
-python -m ladder.presets apply demo
+git reset --quiet --hard "$head"  # whatever an experiment left there
+PYTHONPATH=src python -m ladder.presets apply demo
 dvc cache dir --local "$OLDPWD/.dvc/cache"
 
 tools/rows.sh
@@ -29,6 +28,6 @@ Worth opening:
   .demo/plots/train_aug/confusion.png
   .demo/plots/benchmark/benchmark.png
 Next:
-  make repro PRESET=cpu     the ladder on CIFAR-10, from scratch on a CPU: see its budget in presets/cpu.yaml
+  make repro-rows PRESET=cpu     the ladder on CIFAR-10, from scratch on a CPU: see its budget in presets/cpu.yaml
   cd .demo && dvc exp run -S aug.enabled=false && dvc exp show      an experiment (after: source .venv/bin/activate)
 TEXT
