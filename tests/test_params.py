@@ -1,6 +1,7 @@
 """params.yaml: the whole of it is validated, and every problem is named with its key."""
 
 import copy
+import subprocess
 
 import pytest
 
@@ -137,6 +138,16 @@ def test_a_preset_with_an_unknown_key_changes_nothing(workspace):
         presets.apply("bad")
     assert (workspace / "params.yaml").read_bytes() == before
     assert not list(workspace.glob(".*.tmp"))
+
+
+def test_params_that_differ_from_the_last_commit_are_noticed(workspace):
+    assert presets.is_committed(), "no repository, nothing to differ from"
+    git = ["git", "-c", "user.name=me", "-c", "user.email=me@example.org"]
+    for command in (["init", "--quiet"], ["add", "params.yaml"], ["commit", "--quiet", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    assert presets.is_committed()
+    presets.apply("demo")
+    assert not presets.is_committed()
 
 
 def test_an_unknown_preset_names_those_there_are(workspace):

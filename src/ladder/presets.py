@@ -5,6 +5,7 @@ python -m ladder.presets flags demo     prints the same as flags of `dvc exp run
 """
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,11 @@ def apply(name: str, path: str | Path = params.PATH) -> None:
         params.validate(params.load_yaml(temporary), f"{path} with preset {name}")
 
 
+def is_committed(path: str | Path = params.PATH) -> bool:
+    """Whether the file is as the last commit has it; True where there is no Git repository to tell."""
+    return not subprocess.run(["git", "status", "--porcelain", "--", path], capture_output=True).stdout
+
+
 def flags(name: str) -> str:
     """`-S key=value` for each override. Raises InputError for a value that `dvc exp run -S` cannot express."""
     return " ".join(f"-S {key}={_hydra(key, value)}" for key, value in _leaves(load(name)))
@@ -83,6 +89,11 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         if arguments.command == "apply":
+            if not is_committed():
+                print(
+                    f"presets: {params.PATH} differs from the last commit; {arguments.name} is merged into it as it is"
+                    f" (`git checkout {params.PATH}` brings the committed values back)"
+                )
             apply(arguments.name)
         else:
             print(flags(arguments.name))
