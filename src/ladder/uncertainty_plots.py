@@ -40,8 +40,8 @@ def reliability(path: str | Path, panels: Mapping[str, Mapping[str, Bins]], titl
                 )
                 lower.stairs(images / images.sum(), edges, color=color, linestyle=line, linewidth=1.4)
             upper.text(0.03, 0.97, model, transform=upper.transAxes, va="top", weight="bold", size=TEXT_SIZE)
-            below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.45), "fontsize": SMALL_SIZE, "handlelength": 2.6}
-            lower.legend(*upper.get_legend_handles_labels(), **below)
+            below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.45), "handlelength": 2.6}
+            lower.legend(*upper.get_legend_handles_labels(), fontsize=SMALL_SIZE, **below)
             for axes in (upper, lower):
                 axes.set_xlim(0, 1.02)
                 axes.xaxis.set_major_formatter(SHARE)
