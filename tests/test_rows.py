@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def run(folder: Path, **rows: str) -> subprocess.CompletedProcess:
     """The script with a stand-in for dvc, in which each row does what `rows` says."""
     (folder / "dvc").write_text(DVC.format(**({"row_a": "true", "row_b": "true"} | rows)))
     (folder / "dvc").chmod(0o755)
-    environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "src")}
+    path = os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src")}
     return subprocess.run([SCRIPT], cwd=folder, env=environment, text=True, capture_output=True, timeout=60)
 
 
