@@ -270,7 +270,7 @@ def test_every_rung_is_explained(cfg):
     rows = {row["rung"].strip("`"): row for row in tables(written(made_models(), cfg))["The rungs"]}
     assert list(rows) == list(report.LADDER)
     assert "turned by up to 10 degrees" in rows["train_aug"]["what it is"]
-    assert "logits of `train_resnet` (0.500) and `train_effnet` (0.500)" in rows["ensemble"]["what it is"]
+    assert "logits of `train_resnet` (0.500), `train_effnet` (0.500)" in rows["ensemble"]["what it is"]
     assert rows["ensemble"]["architecture"] == "resnet18 + resnet18"
     assert "`train_effnet`" in rows["distill"]["what it is"]
 

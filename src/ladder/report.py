@@ -268,7 +268,7 @@ def _describe(name: str, about: Mapping[str, Any], cfg: Settings) -> str:
     if base and kind in ONNX:
         return f"`{base}` as an ONNX file {ONNX[kind]}"
     if name == "ensemble":
-        shares = " and ".join(f"`{member}` ({share:.3f})" for member, share in about["members"].items())
+        shares = ", ".join(f"`{member}` ({share:.3f})" for member, share in about["members"].items())
         return f"no training of its own: the weighted mean of the {about['vote']} of {shares}"
     views = "on augmented images" if cfg.aug.enabled else "without augmentation"
     return {
