@@ -121,7 +121,6 @@ def headlines(table: pd.DataFrame) -> dict[str, float]:
     median = dict(zip(cpu["name"], cpu["p50_ms_1_thread"], strict=True))
     figures = {f"{rung}_pytorch_p50_ms": median[rung] for rung in RUNGS}
     for rung in DEPLOYED:
-        figures[f"{rung}_onnx_float_p50_ms"] = median[f"{rung}_float"]
         figures[f"{rung}_onnx_int8_p50_ms"] = median[f"{rung}_static"]
         figures[f"{rung}_int8_speedup"] = median[f"{rung}_float"] / median[f"{rung}_static"]
     return figures
