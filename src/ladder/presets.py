@@ -37,7 +37,7 @@ def merge(values: Any, overrides: dict[str, Any], path: str = "") -> None:
             raise InputError(f"params.yaml has no key {path}{key}{nearest(key, values)}")
         if isinstance(value, dict) and isinstance(values[key], dict) and values[key]:
             merge(values[key], value, f"{path}{key}.")
-        else:
+        elif values[key] != value:  # an equal one stays as it is written
             values[key] = value
 
 
