@@ -1,7 +1,8 @@
 """Measure how fast each recipe of params.yaml trains here, by precision: `make tune`.
 
-Prints images per second, the variants interleaved in one process, and the line that the fastest would have in the table
-of `src/ladder/devices.py`. Nothing is written: a committed table, not a clock, decides how results are computed.
+Prints images per second, the variants interleaved in one process, and the line that the fastest would have in the
+table of `src/ladder/training/devices.py`. Nothing is written: a committed table, not a clock, decides how results are
+computed.
 """
 
 import statistics
@@ -10,7 +11,8 @@ from functools import partial
 
 import torch
 
-from ladder import devices, models, params, training
+from ladder import params
+from ladder.training import devices, loop, models
 
 STEPS, ROUNDS = 2, 5
 DTYPES = (torch.float32, torch.bfloat16)
@@ -22,7 +24,7 @@ def stepper(recipe: params.Recipe, cfg: params.Params, dtype: torch.dtype, devic
         recipe, cfg.model.model_copy(update={"pretrained": False}), ("a", "b"), (0.5,) * 3, (0.2,) * 3, 0
     )
     model.to(device).to(memory_format=torch.channels_last)
-    optimizer = training.make_optimizer(model, recipe)
+    optimizer = loop.make_optimizer(model, recipe)
     size = cfg.data.image_size
     images = torch.randint(0, 256, (recipe.batch_size, 3, size, size), dtype=torch.uint8, device=device)
     labels = torch.randint(0, 2, (recipe.batch_size,), device=device)
@@ -32,7 +34,7 @@ def stepper(recipe: params.Recipe, cfg: params.Params, dtype: torch.dtype, devic
         start = time.perf_counter()
         for _ in range(STEPS):
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                loss = training.cross_entropy(model, images, labels)
+                loss = loop.cross_entropy(model, images, labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

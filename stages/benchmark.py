@@ -10,11 +10,16 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ladder import benchmark_plots, devices, latency, markdown, runs
-from ladder.artifacts import files, metrics, splits
-from ladder.errors import exit_on_input_error
-from ladder.latency import Variant
+from ladder.core import runs
+from ladder.core.artifacts import files, splits
+from ladder.core.errors import exit_on_input_error
+from ladder.deploy import latency
+from ladder.deploy.latency import Variant
+from ladder.drawing import benchmark_plots
 from ladder.params import Hardware
+from ladder.reporting import markdown
+from ladder.scoring import metrics
+from ladder.training import devices
 
 RUNGS = ("train_resnet", "train_se", "train_effnet", "distill")
 DEPLOYED = ("train_resnet", "distill")

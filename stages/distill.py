@@ -1,8 +1,11 @@
 """Train the student with a teacher: Split, the teacher's Checkpoint -> Checkpoint, Predictions, history."""
 
-from ladder import devices, distillation, models, params, rungs, runs
-from ladder.artifacts import checkpoints, splits
-from ladder.errors import InputError, exit_on_input_error
+from ladder import params
+from ladder.core import runs
+from ladder.core.artifacts import checkpoints, splits
+from ladder.core.errors import InputError, exit_on_input_error
+from ladder.teaching import distillation
+from ladder.training import devices, models, rungs
 
 NAME = "distill"
 

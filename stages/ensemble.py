@@ -1,8 +1,10 @@
 """Soft voting of trained rungs: their Predictions -> Predictions."""
 
-from ladder import ensembling, params, runs
-from ladder.artifacts import predictions
-from ladder.errors import exit_on_input_error
+from ladder import params
+from ladder.core import runs
+from ladder.core.artifacts import predictions
+from ladder.core.errors import exit_on_input_error
+from ladder.scoring import ensembling
 
 
 def main() -> None:

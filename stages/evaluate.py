@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from ladder import plots, runs, scores
-from ladder.artifacts import files, metrics, predictions
-from ladder.errors import exit_on_input_error
+from ladder.core import runs
+from ladder.core.artifacts import files, predictions
+from ladder.core.errors import exit_on_input_error
+from ladder.drawing import plots
+from ladder.scoring import metrics, scores
 
 
 def main(name: str) -> None:

@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from ladder import models, onnx_runtime, quantization, runs
-from ladder.artifacts import checkpoints, onnx_files, predictions, splits
-from ladder.errors import exit_on_input_error
-from ladder.types import Logits, Part, Predictions, Split
+from ladder.core import runs
+from ladder.core.artifacts import checkpoints, predictions, splits
+from ladder.core.errors import exit_on_input_error
+from ladder.core.types import Logits, Part, Predictions, Split
+from ladder.deploy import onnx_files, onnx_runtime, quantization
+from ladder.training import models
 
 RUNGS = ("distill", "train_resnet")
 PRECISIONS = {"float": "float32", "dynamic": "dynamic int8", "static": "static int8"}

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ladder import ensembling, plots, report, runs
-from ladder.artifacts import files, metrics, predictions, splits
-from ladder.errors import InputError, exit_on_input_error
-from ladder.types import Part, Predictions
+from ladder.core import runs
+from ladder.core.artifacts import files, predictions, splits
+from ladder.core.errors import InputError, exit_on_input_error
+from ladder.core.types import Part, Predictions
+from ladder.drawing import plots
+from ladder.reporting import report
+from ladder.scoring import ensembling, metrics
 
 FOLDER = "plots/report"
 PICTURES = [f"{FOLDER}/{name}.png" for name in ("ladder", "classes", "confused", "fixed", "broken")]

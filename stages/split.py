@@ -1,9 +1,10 @@
 """Images -> Split: train, validation and test arrays."""
 
-from ladder import runs, sources
-from ladder.artifacts import splits
-from ladder.errors import exit_on_input_error
-from ladder.split import split
+from ladder.core import runs
+from ladder.core.artifacts import splits
+from ladder.core.errors import exit_on_input_error
+from ladder.images import sources
+from ladder.images.split import split
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """Train one rung: Split -> Checkpoint, Predictions, history."""
 
-from ladder import rungs, runs
-from ladder.artifacts import splits
-from ladder.errors import exit_on_input_error
+from ladder.core import runs
+from ladder.core.artifacts import splits
+from ladder.core.errors import exit_on_input_error
+from ladder.training import rungs
 
 
 def main(name: str) -> None:

@@ -1,17 +1,22 @@
 """Monte Carlo dropout on student and teacher against their single passes and the ensemble, on the test images.
 
-Dropout sits in the heads alone: see `ladder.uncertainty` for what it cannot show.
+Dropout sits in the heads alone: see `ladder.deploy.mc_dropout` for what it cannot show.
 """
 
 import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
 
-from ladder import devices, models, params, plots, runs, scores, uncertainty, uncertainty_plots
-from ladder import uncertainty_scores as us
-from ladder.artifacts import checkpoints, files, metrics, predictions, splits
-from ladder.errors import InputError, exit_on_input_error
-from ladder.types import Part
+from ladder import params
+from ladder.core import runs
+from ladder.core.artifacts import checkpoints, files, predictions, splits
+from ladder.core.errors import InputError, exit_on_input_error
+from ladder.core.types import Part
+from ladder.deploy import mc_dropout
+from ladder.drawing import plots, uncertainty_plots
+from ladder.scoring import metrics, scores
+from ladder.scoring import uncertainty as us
+from ladder.training import devices, models
 
 STUDENT, ENSEMBLE = "distill", "ensemble"
 FOLDER, PER_IMAGE = "plots/uncertainty", "predictions/uncertainty.npz"
@@ -67,7 +72,7 @@ def main() -> None:
 
 def sample(name: str, test: Part, cfg: params.MonteCarlo) -> np.ndarray:
     model = models.restore(checkpoints.load(f"models/{name}")).to(devices.select(cfg.hardware))
-    return uncertainty.mc_dropout(
+    return mc_dropout.mc_dropout(
         model,
         test.images,
         passes=cfg.passes,

@@ -13,7 +13,7 @@ import pytest
 
 from imports import ROOT
 from ladder import params, presets
-from ladder.types import Part, Split
+from ladder.core.types import Part, Split
 
 
 @pytest.fixture

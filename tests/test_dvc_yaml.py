@@ -7,7 +7,8 @@ import pytest
 
 from dvcfile import STAGES, arguments, outs, script
 from imports import ROOT, reached
-from ladder import params, runs
+from ladder import params
+from ladder.core import runs
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from imports import ROOT, SRC
-from ladder import scores
-from ladder.artifacts import predictions
-from ladder.errors import InputError
-from ladder.types import Logits, Predictions
+from ladder.core.artifacts import predictions
+from ladder.core.errors import InputError
+from ladder.core.types import Logits, Predictions
+from ladder.scoring import scores
 
 SCRIPT = ROOT / "stages/evaluate.py"
 LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])

@@ -7,7 +7,7 @@ import pytest
 
 from imports import ROOT
 from ladder import params, presets
-from ladder.errors import InputError
+from ladder.core.errors import InputError
 
 VALUES = params.load_yaml(ROOT / "params.yaml")
 

@@ -60,7 +60,7 @@ def test_without_augmentation_exactly_those_stages_rerun_and_the_two_rungs_are_o
 
 @pytest.mark.slow
 def test_a_change_to_a_score_retrains_nothing(whole):
-    module = "src/ladder/scores.py"
+    module = "src/ladder/scoring/scores.py"
     path = whole.folder / module
     text = path.read_text()
     try:
@@ -108,7 +108,7 @@ def test_the_gate_passes_on_a_clone_and_names_what_does_not_belong_together(whol
     assert f"{len(whole.lock())} stages are up to date" in gate(check=True)
     (clone.folder / "metrics/train_aug.json").write_text("{}")
     (clone.folder / "plots/train_aug/confusion.png").unlink()
-    scores = clone.folder / "src/ladder/scores.py"
+    scores = clone.folder / "src/ladder/scoring/scores.py"
     scores.write_text(scores.read_text() + "\n# a comment\n")
     output = gate()
     for problem in (

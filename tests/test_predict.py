@@ -218,8 +218,8 @@ def test_usage_errors_exit_with_2(clone, capsys, arguments):
 
 
 def checkpoint(folder: Path, drop_rate: float) -> None:
-    from ladder.artifacts import checkpoints
-    from ladder.types import Checkpoint
+    from ladder.core.artifacts import checkpoints
+    from ladder.core.types import Checkpoint
     from test_uncertainty import network
 
     model = network(drop_rate=drop_rate)

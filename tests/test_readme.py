@@ -6,7 +6,7 @@ import runpy
 import pytest
 
 from imports import ROOT
-from ladder.errors import InputError
+from ladder.core.errors import InputError
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from imports import ROOT
-from ladder import models
-from ladder.artifacts import checkpoints, predictions, splits
-from ladder.errors import InputError
+from ladder.core.artifacts import checkpoints, predictions, splits
+from ladder.core.errors import InputError
+from ladder.training import models
 
 
 def main(script: str, *arguments: str) -> None:

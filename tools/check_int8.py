@@ -3,8 +3,8 @@
 import sys
 
 from ladder import params
-from ladder.artifacts import metrics
-from ladder.errors import exit_on_input_error
+from ladder.core.errors import exit_on_input_error
+from ladder.scoring import metrics
 
 RUNGS = ("distill", "train_resnet")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from ladder.errors import InputError, exit_on_input_error
+from ladder.core.errors import InputError, exit_on_input_error
 
 LOCK = Path("dvc.lock")
 

@@ -12,9 +12,11 @@ from typing import Any
 import yaml
 
 from ladder import params
-from ladder.artifacts import files, metrics, onnx_files, predictions
-from ladder.errors import InputError, exit_on_input_error
+from ladder.core.artifacts import files, predictions
+from ladder.core.errors import InputError, exit_on_input_error
+from ladder.deploy import onnx_files
 from ladder.params import Params
+from ladder.scoring import metrics
 
 MADE, FOLDER = Path("models/quantize"), Path("release")
 MODEL = MADE / "distill_static.onnx"

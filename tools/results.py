@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from ladder import markdown, params, report
-from ladder.artifacts import files, metrics
-from ladder.errors import InputError, exit_on_input_error
+from ladder import params
+from ladder.core.artifacts import files
+from ladder.core.errors import InputError, exit_on_input_error
 from ladder.params import Params
+from ladder.reporting import markdown, report
+from ladder.scoring import metrics
 
 README = Path("README.md")
 DEPLOYED = ("train_resnet", "distill")

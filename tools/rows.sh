@@ -16,7 +16,7 @@ succeeded() {  # name, process
     wait "$2" || { echo "rows: a stage of row $1 failed: see its last lines above" >&2; exit 1; }
 }
 
-teacher=$(PYTHONPATH=src python -c "from ladder import errors, params
+teacher=$(PYTHONPATH=src python -c "from ladder import params; from ladder.core import errors
 errors.exit_on_input_error(lambda: print(params.read().distill.teacher))")
 case $teacher in
     train_se | train_resnet) ;;

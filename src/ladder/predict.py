@@ -22,9 +22,9 @@ import numpy as np
 from PIL import Image
 from scipy.special import log_softmax
 
-from ladder import images
-from ladder import uncertainty_scores as us
-from ladder.errors import InputError, nearest
+from ladder.core.errors import InputError, nearest
+from ladder.images import decode
+from ladder.scoring import uncertainty as us
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN, RELEASED = Path("models/quantize/distill_static.onnx"), Path("release/student_int8.onnx")
@@ -123,7 +123,7 @@ def classify(model: Model, paths: Sequence[str], top: int) -> tuple[list[dict[st
             continue
         for file in files:
             try:
-                batch.append(images.decode(_read(file), model.size, str(file)))
+                batch.append(decode.decode(_read(file), model.size, str(file)))
                 names.append(str(file))
             except InputError as error:
                 print(error, file=sys.stderr)
@@ -193,7 +193,7 @@ def _read(file: Path) -> bytes:
 
 def _onnx(path: Path) -> Model:
     """An ONNX model: `images` uint8 (B, 3, H, W) -> `logits` (B, C), and its JSON: class names and image size."""
-    from ladder import onnx_runtime  # slow, and checkpoints do without
+    from ladder.deploy import onnx_runtime  # slow, and checkpoints do without
 
     about = path.with_suffix(".json")
     try:
@@ -226,14 +226,15 @@ def _onnx(path: Path) -> Model:
 def _checkpoint(path: Path, samples: int | None) -> Model:
     import torch  # slower still, and ONNX models do without
 
-    from ladder import models, uncertainty
-    from ladder.artifacts import checkpoints
+    from ladder.core.artifacts import checkpoints
+    from ladder.deploy import mc_dropout
+    from ladder.training import models
 
     model = models.restore(checkpoints.load(path))
 
     def answer(batch: np.ndarray) -> np.ndarray:
         if samples is not None:
-            return uncertainty.mc_dropout(model, batch, passes=samples, seed=SEED, batch_size=BATCH, name=path.name)
+            return mc_dropout.mc_dropout(model, batch, passes=samples, seed=SEED, batch_size=BATCH, name=path.name)
         with torch.inference_mode():
             return model(torch.from_numpy(batch)).log_softmax(-1).numpy()[None]
 

@@ -14,8 +14,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from ladder import params
-from ladder.artifacts import files
-from ladder.errors import InputError, nearest
+from ladder.core.artifacts import files
+from ladder.core.errors import InputError, nearest
 
 FOLDER = Path("presets")
 

@@ -1,0 +1,252 @@
+"""Trained classifiers as ONNX models: float, dynamic int8 (Linear layers) and static int8 (weights and activations).
+
+All take `images` uint8 (B, 3, H, W) with any B and give `logits` float32 (B, C). BatchNorm is folded into convolutions
+by the exporter. Serialized models hold no metadata, doc strings or names, so they say nothing of the machine they were
+made on, and equal classifiers give equal bytes.
+
+Static int8 is fast only where nothing is left in float between two convolutions, so the graph is first written in
+operators that ONNX Runtime has integer kernels for (`integer_friendly`), without changing what it computes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+
+from ladder.core.errors import InputError
+from ladder.deploy import onnx_runtime  # before anything of ONNX Runtime
+from ladder.training.models import Classifier
+
+# isort: split
+from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization.calibrate import TensorsData, save_tensors_data
+from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+
+OPSET = 20
+LARGEST_DIFFERENCE = 1e-3  # of ONNX Runtime's float logits from PyTorch's, as a share of the largest logit
+
+IMAGES_PER_BATCH = 25
+
+
+def export(classifier: Classifier, image_size: int) -> onnx.ModelProto:
+    """The classifier in eval mode as float ONNX, for images of `image_size` pixels a side."""
+    example = torch.zeros(2, 3, image_size, image_size, dtype=torch.uint8)
+    program = torch.onnx.export(
+        classifier.cpu().eval(),
+        (example,),
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None  # it is without dynamo only
+    return stripped(program.model_proto)
+
+
+def check(model: onnx.ModelProto, classifier: Classifier, images: np.ndarray) -> float:
+    """Largest difference of the model's logits from PyTorch's on images uint8 (N, 3, H, W).
+
+    Raises: InputError if it exceeds LARGEST_DIFFERENCE of the largest logit.
+    """
+    with torch.inference_mode():
+        expected = classifier(torch.from_numpy(images)).numpy()
+    difference = float(np.abs(onnx_runtime.predict(model.SerializeToString(), images) - expected).max())
+    if not difference <= LARGEST_DIFFERENCE * np.abs(expected).max():
+        raise InputError(
+            f"{classifier.config['arch']}: ONNX Runtime's logits differ from PyTorch's by up to {difference:.2g} on"
+            f" {len(images)} validation images (largest logit {np.abs(expected).max():.2g}, allowed"
+            f" {LARGEST_DIFFERENCE:g} of it): its export to ONNX is not faithful, choose another architecture"
+        )
+    return difference
+
+
+def dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
+    """int8 weights in Linear layers only (Gemm, MatMul), their activations quantized as they come."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "dynamic.onnx")
+        quantize_dynamic(_preprocessed(model), path, op_types_to_quantize=["Gemm", "MatMul"])
+        return stripped(onnx.load(path))
+
+
+def static(model: onnx.ModelProto, images: np.ndarray, coverage: float) -> onnx.ModelProto:
+    """int8 weights per channel, uint8 activations with ranges for all but the strangest of the calibration images."""
+    friendly = integer_friendly(model)
+    ranges = {name: covering_range(*ends, coverage) for name, ends in extremes(friendly, images).items()}
+    limits = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        path, cache = Path(folder, "static.onnx"), Path(folder, "ranges.json")
+        save_tensors_data(TensorsData(CalibrationMethod.MinMax, limits), cache)
+        quantize_static(
+            _preprocessed(friendly),
+            path,
+            calibration_cache_path=cache,
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,  # with int8 weights what VNNI multiplies
+            weight_type=QuantType.QInt8,
+        )
+        return stripped(onnx.load(path))
+
+
+def covering_range(lows: np.ndarray, highs: np.ndarray, coverage: float) -> tuple[float, float]:
+    """The range (low <= 0 <= high) that holds the lowest values of a share `coverage` of the images, and the highest.
+
+    A few images set values off that are ten times those of all others, and would make the 256 levels as coarse. Inside
+    an image nothing is cut off: what is rare there is what the classes are told by.
+
+    Args:
+        lows, highs: a tensor's least and greatest value for each image, (N,).
+    """
+    return min(float(np.quantile(lows, 1 - coverage)), 0.0), max(float(np.quantile(highs, coverage)), 0.0)
+
+
+def extremes(model: onnx.ModelProto, images: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Name -> least and greatest value for each image, float32 (N,) both, of each float tensor that the model makes."""
+    opened = onnx.shape_inference.infer_shapes(model)
+    floats = [value for value in opened.graph.value_info if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
+    names = [value.name for value in floats] + ["logits"]
+    opened.graph.output.extend(floats)
+    session = onnx_runtime.session(opened.SerializeToString())
+    found = []
+    for start in range(0, len(images), IMAGES_PER_BATCH):
+        computed = session.run(names, {"images": images[start : start + IMAGES_PER_BATCH]})
+        rows = [values.reshape(len(values), -1) for values in computed]
+        found.append([(row.min(axis=1), row.max(axis=1)) for row in rows])
+    joined = [[np.concatenate(ends) for ends in zip(*parts, strict=True)] for parts in zip(*found, strict=True)]
+    return {name: (lows, highs) for name, (lows, highs) in zip(names, joined, strict=True)}
+
+
+def integer_friendly(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same function in operators that ONNX Runtime has integer kernels for.
+
+    With u = x / sqrt(6), hard-swish x * clip(x + 3, 0, 6) / 6 is max(u, -c) * min(max(u, -c) + c, 2c), c = 3 / sqrt(6);
+    hard-sigmoid is clip(x / 6 + 1/2, 0, 1). The scales and shifts go into the convolution before, and the clipping
+    costs nothing: it is what quantization to that range does. Where no convolution precedes, nothing is rewritten.
+    """
+    model = _copy(model)
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    producers = {name: node for node in graph.node for name in node.output}
+    uses = [name for node in graph.node for name in node.input]
+    nodes = []
+    for node in graph.node:
+        x, y = node.input[0], node.output[0]
+        before = producers.get(x)
+        if before is not None and (before.op_type != "Conv" or uses.count(x) > 1):
+            before = None  # no convolution to adjust
+        if node.op_type == "HardSwish" and before is not None:
+            _rescale(before, constants, graph, 6**-0.5, 0.0)
+            low, high = (_scalar(graph, constants, value) for value in (-3 / 6**0.5, 6**0.5))
+            shift = _scalar(graph, constants, 3 / 6**0.5)
+            nodes += [
+                helper.make_node("Clip", [x, low], [f"{y}/clipped"]),
+                helper.make_node("Add", [f"{y}/clipped", shift], [f"{y}/shifted"]),
+                helper.make_node("Clip", [f"{y}/shifted", "", high], [f"{y}/gate"]),
+                helper.make_node("Mul", [f"{y}/clipped", f"{y}/gate"], [y]),
+            ]
+        elif node.op_type == "HardSigmoid" and before is not None and _is_sixth(node):
+            _rescale(before, constants, graph, 1 / 6, 0.5)
+            nodes.append(helper.make_node("Clip", [x, *(_scalar(graph, constants, v) for v in (0.0, 1.0))], [y]))
+        elif node.op_type == "ReduceMean" and _is_global(node, constants):
+            nodes.append(helper.make_node("GlobalAveragePool", [x], [y]))
+        else:
+            nodes.append(node)
+    _replace(graph.node, nodes)
+    return stripped(model)
+
+
+def stripped(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Only what is computed: no metadata, doc strings, node names or unused tensors; tensors numbered in order."""
+    model = _copy(model)
+    graph = model.graph
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    made = [name for node in graph.node for name in node.output]
+    order = [tensor.name for tensor in kept] + made
+    short = {name: f"t{i}" for i, name in enumerate(order)} | {"images": "images", "logits": "logits", "": ""}
+    for node in graph.node:
+        node.name = node.doc_string = ""
+        del node.metadata_props[:]
+        _replace(node.input, [short[name] for name in node.input])
+        _replace(node.output, [short[name] for name in node.output])
+    tensors = [numpy_helper.from_array(numpy_helper.to_array(tensor), short[tensor.name]) for tensor in kept]
+    clean = helper.make_graph(
+        list(graph.node),
+        "classifier",
+        [helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["B", *_sides(graph.input[0])])],
+        [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["B", *_sides(graph.output[0])])],
+        tensors,
+    )
+    result = helper.make_model(clean, opset_imports=model.opset_import, ir_version=model.ir_version)
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+def _sides(value: onnx.ValueInfoProto) -> list[int]:
+    """The fixed sizes of a tensor, all but the batch."""
+    return [dim.dim_value for dim in value.type.tensor_type.shape.dim][1:]
+
+
+def _preprocessed(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy marked as shape-inferred and optimized, which the exporter has done: ONNX Runtime warns otherwise."""
+    model = onnx.shape_inference.infer_shapes(model)
+    for index, node in enumerate(model.graph.node):
+        node.name = f"n{index}"
+    add_pre_process_metadata(model)
+    return model
+
+
+def _rescale(conv: onnx.NodeProto, constants: dict, graph: onnx.GraphProto, factor: float, shift: float) -> None:
+    """Make a convolution give factor * its output + shift."""
+    weight = numpy_helper.to_array(constants[conv.input[1]])
+    bias = numpy_helper.to_array(constants[conv.input[2]]) if len(conv.input) == 3 else np.zeros(len(weight))
+    for index, values in enumerate((weight * factor, bias * factor + shift), start=1):
+        name = f"{conv.output[0]}/{index}"
+        _add(graph, constants, name, values.astype(np.float32))
+        del conv.input[index : index + 1]
+        conv.input.insert(index, name)
+
+
+def _scalar(graph: onnx.GraphProto, constants: dict, value: float) -> str:
+    name = f"scalar/{value}"
+    if name not in constants:
+        _add(graph, constants, name, np.array(value, np.float32))
+    return name
+
+
+def _add(graph: onnx.GraphProto, constants: dict, name: str, values: np.ndarray) -> None:
+    graph.initializer.append(numpy_helper.from_array(values, name))
+    constants[name] = graph.initializer[-1]
+
+
+def _is_sixth(node: onnx.NodeProto) -> bool:
+    """Whether a HardSigmoid is clip(x / 6 + 1/2, 0, 1)."""
+    alpha, beta = (next((a.f for a in node.attribute if a.name == key), None) for key in ("alpha", "beta"))
+    return alpha is not None and abs(alpha - 1 / 6) < 1e-6 and beta in (None, 0.5)
+
+
+def _is_global(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:
+    """Whether a ReduceMean is over height and width and keeps them as ones."""
+    axes = constants.get(node.input[1]) if len(node.input) > 1 else None
+    keeps = all(a.i == 1 for a in node.attribute if a.name == "keepdims")
+    return axes is not None and keeps and sorted(a % 4 for a in numpy_helper.to_array(axes).tolist()) == [2, 3]
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    return copy
+
+
+def _replace(repeated, values: list) -> None:
+    """Set a repeated protobuf field."""
+    del repeated[:]
+    repeated.extend(values)

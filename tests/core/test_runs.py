@@ -1,0 +1,160 @@
+"""What every stage run shares: one writer, the end check, no half-written outputs, states kept while needed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imports import ROOT, SRC
+from ladder.core import runs
+from ladder.core.errors import InputError
+
+
+@pytest.fixture
+def inputs(workspace) -> Path:
+    (workspace / "in").mkdir()
+    (workspace / "in/images").write_text("pixels")
+    return Path("in")
+
+
+def stage(inputs, outputs=("out/result",), name="some"):
+    return runs.stage(name, lambda params: params.evaluate, inputs=[inputs], outputs=outputs)
+
+
+def write(text: str = "done") -> None:
+    Path("out").mkdir(exist_ok=True)
+    Path("out/result").write_text(text)
+
+
+def test_a_stage_gets_its_params(inputs):
+    with stage(inputs) as run:
+        assert run.params.ece_bins == 15
+        write()
+    assert Path("out/result").read_text() == "done"
+
+
+def test_the_whole_of_params_is_checked_before_anything_else(inputs):
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("hflip:", "hfilp:"))
+    with pytest.raises(InputError, match=r"aug\.hfilp: unknown key; did you mean hflip"), stage(inputs):
+        pytest.fail("the stage ran")
+
+
+def test_a_missing_input_is_named(workspace):
+    with pytest.raises(InputError, match="nothing/here is missing: `dvc repro` makes it"), stage("nothing/here"):
+        pytest.fail("the stage ran")
+
+
+@pytest.mark.parametrize("what", ["params.yaml", "in"])
+def test_what_changes_during_a_run_voids_its_result(inputs, what):
+    with pytest.raises(InputError, match=f"{what} changed while some ran"), stage(inputs):
+        write()
+        if what == "in":
+            (inputs / "images").write_text("other pixels")
+        else:
+            text = Path("params.yaml").read_text()
+            Path("params.yaml").write_text(text.replace("ece_bins: 15", "ece_bins: 10"))
+    assert not Path("out/result").exists()
+
+
+def test_params_that_the_stage_does_not_read_may_change(inputs):
+    with stage(inputs):
+        write()
+        text = Path("params.yaml").read_text()
+        Path("params.yaml").write_text(text.replace("split_seed: 0", "split_seed: 1"))
+    assert Path("out/result").exists()
+
+
+def test_an_error_removes_what_the_run_created_and_nothing_older(inputs):
+    write("old")
+    with pytest.raises(ZeroDivisionError), stage(inputs, ("out/result", "out/new", "out/folder")):
+        Path("out/new").write_text("half")
+        Path("out/folder").mkdir()
+        raise ZeroDivisionError
+    assert [path.name for path in Path("out").iterdir()] == ["result"]
+    assert Path("out/result").read_text() == "old"
+
+
+CODE = """
+import sys, time
+sys.path.insert(0, {src!r})
+from ladder.core import runs
+with runs.stage("some", lambda params: params.evaluate, inputs=["in"], outputs=["out/result"]) as run:
+    print("in", flush=True)
+    sys.stdin.readline()
+    print("out", flush=True)
+"""
+
+
+def test_a_second_run_of_a_stage_waits_for_the_first(inputs):
+    code = [sys.executable, "-c", CODE.format(src=str(SRC))]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(code, **pipes) as first, subprocess.Popen(code, **pipes) as second:
+        started = {first: first.stdout.readline(), second: second.stdout.readline()}
+        holder = next(process for process, line in started.items() if line == "in\n")
+        waiter = second if holder is first else first
+        assert "another run of some is writing here" in started[waiter]
+        holder.kill()  # the system frees the lock
+        assert waiter.stdout.readline() == "in\n"
+        assert waiter.communicate("go\n")[0] == "out\n"
+
+
+def state(run) -> Path:
+    with run.state({"torch": "1"}) as folder:
+        (folder / "state.pt").touch()
+        write("result of " + run.name)
+    return folder
+
+
+def run_to_the_end(inputs, name: str) -> Path:
+    with stage(inputs, name=name) as run:
+        return state(run)
+
+
+def test_a_finished_state_is_kept_until_dvc_lock_holds_the_result(inputs):
+    folder = run_to_the_end(inputs, "one")
+    run_to_the_end(inputs, "two")
+    assert folder.exists(), "dvc.lock does not know the result yet"
+    md5 = json.loads((folder / runs.FINISHED).read_text())["md5"]
+    Path("dvc.lock").write_text(f"outs: [{{path: out/result, md5: {md5}}}]\n")
+    with stage(inputs, name="three"):
+        assert not folder.exists()
+
+
+def test_an_unfinished_state_is_kept(inputs):
+    with pytest.raises(ZeroDivisionError), stage(inputs) as run, run.state({}) as folder:
+        (folder / "state.pt").touch()
+        raise ZeroDivisionError
+    with stage(inputs, name="other"):
+        assert (folder / "state.pt").exists()
+
+
+def test_a_state_belongs_to_everything_that_determines_the_result(inputs):
+    def folder(environment) -> Path:
+        with stage(inputs) as run, run.state(environment) as path:
+            write()
+        return path
+
+    first = folder({"torch": "1"})
+    assert folder({"torch": "1"}) == first
+    others = {folder({"torch": "2"})}
+    (inputs / "images").write_text("other pixels")
+    others.add(folder({"torch": "1"}))
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("ece_bins: 15", "ece_bins: 10"))
+    others.add(folder({"torch": "1"}))
+    assert len(others | {first}) == 4
+
+
+def test_state_lies_under_dvcs_root(inputs, tmp_path_factory, monkeypatch):
+    original = tmp_path_factory.mktemp("original")
+    monkeypatch.setenv("DVC_ROOT", str(original))
+    assert run_to_the_end(inputs, "one").is_relative_to(original)
+
+
+def test_the_code_of_another_tree_is_refused(workspace):
+    (workspace / "src/ladder").mkdir(parents=True)
+    with pytest.raises(InputError, match="run stages through dvc"), stage(ROOT / "README.md"):
+        pytest.fail("the stage ran")

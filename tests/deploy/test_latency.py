@@ -1,0 +1,242 @@
+"""Benchmark arithmetic on known numbers, and the stage on tiny models; nothing here asserts a time."""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.collections import PathCollection
+from matplotlib.text import Annotation
+from PIL import Image
+from test_quantization import rungs, trained  # noqa: F401 (a fixture)
+
+from ladder import params
+from ladder.core.artifacts import checkpoints, splits
+from ladder.core.errors import InputError
+from ladder.core.types import Checkpoint
+from ladder.deploy import latency
+from ladder.drawing import benchmark_plots
+from ladder.training import models
+from test_stages import main
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, 50), (90, 90), (99, 99), (100, 100), (1, 1), (90.5, 91)])
+def test_percentiles_of_1_to_100(percent, expected):
+    values = np.random.default_rng(0).permutation(np.arange(1.0, 101))
+    assert latency.percentile(values, percent) == expected
+
+
+def test_a_percentile_is_a_value_that_was_measured():
+    assert latency.percentile(np.array([1.0, 10.0]), 50) == 1
+    assert latency.percentile(np.array([1.0, 10.0]), 51) == 10
+    assert latency.percentile(np.array([7.0]), 90) == 7
+
+
+def test_pareto_front_by_hand():
+    #        slow+good  fast+bad  beaten  equal-but-slower  twin of the first
+    cost = [10.0, 1.0, 11.0, 2.0, 10.0]
+    gain = [0.9, 0.5, 0.8, 0.5, 0.9]
+    assert latency.pareto(cost, gain).tolist() == [True, True, False, False, True]
+    assert latency.pareto([1.0], [0.0]).tolist() == [True]
+
+
+def test_a_race_times_each_variant_as_often_as_asked_and_in_turns():
+    calls = []
+    images = np.zeros((7, 3, 2, 2), np.uint8)
+
+    def variant(name):
+        return lambda batch: calls.append((name, batch.shape[0]))
+
+    taken = latency.race({"a": variant("a"), "b": variant("b")}, images, batch_size=3, queries=25, threads=1)
+    assert {name: len(seconds) for name, seconds in taken.items()} == {"a": 25, "b": 25}
+    assert all((seconds >= 0).all() for seconds in taken.values())
+    assert {size for _, size in calls} == {3}
+    timed = "".join(name for name, _ in calls[2 * latency.WARM_UPS :])
+    assert timed == ("a" * 11 + "b" * 11) * 2 + "a" * 6 + "b" * 6  # a turn: one untimed query, then ten
+
+
+def test_a_batch_larger_than_the_images_repeats_them():
+    images = np.arange(5, dtype=np.uint8)[:, None, None, None]
+    seen = []
+    latency.race({"a": lambda batch: seen.append(batch.ravel().tolist())}, images, 8, queries=1, threads=1)
+    assert seen[0] == [0, 1, 2, 3, 4, 0, 1, 2]
+
+
+def test_parameters_and_multiply_accumulates_by_hand(tmp_path):
+    """A convolution 3 -> 4, 3x3, on 8 x 8, and a linear layer."""
+    recipe = params.Recipe(
+        arch="test_resnet", input_size=8, stem=None, drop_rate=0.0, epochs=1, batch_size=8, optimizer="sgd", lr=0.1,
+        momentum=0.0, weight_decay=0.0, schedule="constant", warmup_epochs=0.0, label_smoothing=0.0,
+    )  # fmt: skip
+    model = params.Model(pretrained=False, resize="bilinear", weights={})
+    classifier = models.build(recipe, model, ("a", "b"), (0.5,) * 3, (0.2,) * 3, seed=0)
+    checkpoints.save(tmp_path / "m", Checkpoint(classifier.config, classifier.state_dict()))
+    macs = 0
+
+    def count(module, inputs, output):
+        nonlocal macs
+        per_output = module.weight[0].numel()
+        macs += output[0].numel() * per_output
+
+    for module in classifier.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        classifier.eval()(torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+    assert latency.size(tmp_path / "m", 8) == (models.parameter_count(classifier), macs)
+
+
+def test_the_load_of_an_idle_block_is_no_negative_number():
+    with latency.watched() as load:
+        sum(range(100_000))
+    assert load.others >= 0
+
+
+def test_other_programs_count_as_load_but_this_one_does_not(monkeypatch):
+    import os
+    from types import SimpleNamespace
+
+    import psutil
+
+    times = iter([(10.0, 100.0), (16.0, 102.0)])  # busy and idle seconds of the machine
+
+    class CpuTimes(tuple):
+        idle = property(lambda self: self[3])
+        iowait = property(lambda self: self[4])
+
+    def cpu_times():
+        busy, idle = next(times)
+        return CpuTimes((busy, 0.0, 0.0, idle, 0.0, 0.0, 0.0, 0.0, 5.0, 0.0))
+
+    own = iter([SimpleNamespace(user=1.0, system=0.0), SimpleNamespace(user=3.5, system=0.5)])
+    clock = iter([0.0, 4.0])
+    monkeypatch.setattr(psutil, "cpu_times", cpu_times)
+    monkeypatch.setattr(os, "times", lambda: next(own))
+    monkeypatch.setattr(latency.time, "monotonic", lambda: next(clock))
+    with latency.watched() as load:
+        pass
+    assert load.others == pytest.approx((6 - 3) / 4)
+
+
+def test_reduced_precision_is_found_out(split, tmp_path, monkeypatch):
+    classifier = trained("test_resnet", split)
+    checkpoints.save(tmp_path / "m", Checkpoint(classifier.config, classifier.state_dict()))
+    variant = latency.Variant("m", "m", "PyTorch eager", "cpu", tmp_path / "m")
+    assert latency.precision(variant, split.val.images) == "float32"
+
+    def rounded(variant, threads):
+        half = models.restore(checkpoints.load(variant.path)).bfloat16()
+        half.mean, half.std = half.mean.float(), half.std.float()
+        return lambda images: half.net(half.prepare(torch.from_numpy(images)).bfloat16()).float().detach().numpy()
+
+    monkeypatch.setattr(latency, "load", rounded)
+    assert latency.precision(variant, split.val.images).startswith("reduced (logits off by ")
+
+
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "name": ["big", "small", "beaten"],
+            "runs": ["PyTorch eager, cpu", "ONNX Runtime, cpu", "ONNX Runtime, cpu"],
+            "latency_ms": [10.0, 1.0, 12.0],
+            "accuracy": [0.9, 0.8, 0.7],
+            "accuracy_low": [0.89, 0.79, 0.69],
+            "accuracy_high": [0.91, 0.81, 0.71],
+            "file_mb": [40.0, 2.0, 2.0],
+        }
+    )
+
+
+def test_picture(tmp_path):
+    figure = benchmark_plots.accuracy_against_latency(tmp_path / "p.png", table(), "Title\nsmall print")
+    axes = figure.axes[0]
+    (front,) = [line for line in axes.get_lines() if len(line.get_xdata()) > 1]
+    assert (list(front.get_xdata()), list(front.get_ydata())) == ([1.0, 10.0], [80.0, 90.0])
+    assert {text.get_text() for text in axes.texts} >= {"big, 40.0 MB", "small, 2.0 MB", "beaten, 2.0 MB"}
+    areas = [points.get_sizes() for points in axes.collections if isinstance(points, PathCollection)]
+    assert areas[0][0] - areas[1][0] == pytest.approx(38 * benchmark_plots.POINTS_PER_MB)
+    with Image.open(tmp_path / "p.png") as picture:
+        assert picture.width > 1000
+        assert "Software" not in picture.info
+
+
+def test_lines_from_names_to_points_do_not_cross(tmp_path):
+    rng = np.random.default_rng(0)
+    points = pd.DataFrame({"latency_ms": 10 ** rng.uniform(0, 2, 12), "accuracy": rng.uniform(0.7, 0.9, 12)})
+    rows = points.assign(
+        name=[f"m{i}" for i in range(12)], runs="here", accuracy_low=0.6, accuracy_high=0.95, file_mb=1.0
+    )
+    axes = benchmark_plots.accuracy_against_latency(tmp_path / "p.png", rows, "Title").axes[0]
+    lines = [
+        (axes.transAxes.transform(text.get_position()), axes.transData.transform(text.xy))
+        for text in axes.texts
+        if isinstance(text, Annotation) and text.arrow_patch
+    ]
+    assert len(lines) == 12
+    for (a, b), (c, d) in itertools.combinations(lines, 2):
+        assert side(a, b, c) * side(a, b, d) > 0 or side(c, d, a) * side(c, d, b) > 0
+
+
+def side(a, b, point) -> float:
+    """On which side of the line through a and b a point lies: the sign."""
+    return (b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0])
+
+
+@pytest.fixture
+def benchmarked(workspace, rungs):  # noqa: F811
+    """What `benchmark` reads: four rungs, their ONNX models, and metrics."""
+    main("quantize")
+    for name, arch in (("train_se", "test_resnet"), ("train_effnet", "test_efficientnet")):
+        classifier = trained(arch, rungs)
+        checkpoints.save(f"models/{name}", Checkpoint(classifier.config, classifier.state_dict()))
+    names = ["train_resnet", "train_se", "train_effnet", "distill"]
+    names += [f"{rung}_{kind}" for rung in ("distill", "train_resnet") for kind in ("float", "dynamic", "static")]
+    Path("metrics").mkdir()
+    for number, name in enumerate(names):
+        accuracy = 0.5 + number / 100
+        scores = {"accuracy": accuracy, "accuracy_low": accuracy - 0.1, "accuracy_high": accuracy + 0.1}
+        Path(f"metrics/{name}.json").write_text(json.dumps(scores))
+    assert splits.load("data/split").classes == rungs.classes
+    return names
+
+
+@pytest.mark.slow
+def test_stage(benchmarked, monkeypatch, capsys):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    main("benchmark")
+    read = pd.read_csv("plots/benchmark/benchmark.csv")
+    assert read["name"].tolist() == [
+        "train_resnet", "train_se", "train_effnet", "distill",
+        "train_resnet_float", "train_resnet_dynamic", "train_resnet_static",
+        "distill_float", "distill_dynamic", "distill_static",
+    ]  # fmt: skip
+    assert read.notna().all(axis=None)
+    by_name = read.set_index("name")
+    assert by_name.loc["distill_static", "accuracy"] == pytest.approx(0.5 + benchmarked.index("distill_static") / 100)
+    assert by_name.loc["train_resnet", "precision"] == by_name.loc["train_resnet_float", "precision"] == "float32"
+    assert by_name.loc["distill_dynamic", "precision"].startswith("int8 in 1 of ")
+    layers = by_name.loc["train_resnet_static", "precision"].removeprefix("int8 in ").removesuffix(" layers")
+    assert len(set(layers.split(" of "))) == 1, "all layers run in int8"
+    assert (read["peak_memory_mb"] > 20).all()
+    assert by_name.loc["train_resnet_static", "peak_memory_mb"] < by_name.loc["train_resnet", "peak_memory_mb"]
+    size = Path("models/quantize/distill_static.onnx").stat().st_size
+    assert by_name.loc["distill_static", "file_mb"] == pytest.approx(size / 1e6)
+
+    headline = json.loads(Path("metrics/benchmark.json").read_text())
+    assert len(headline) == 8
+    assert all(value > 0 for value in headline.values())
+    text = Path("plots/benchmark/table.md").read_text()
+    for word in ("instruction sets", "onnxruntime 1.", "8 px", "normalizing and resizing are included", "all (2)"):
+        assert word in text
+    assert text.count("\n| ") == 12
+    assert str(Path.cwd()) not in text
+    assert Path("plots/benchmark/benchmark.png").stat().st_size > 10_000
+
+
+def test_a_missing_metrics_file_is_named(benchmarked):
+    Path("metrics/distill_static.json").unlink()
+    with pytest.raises(InputError, match=r"metrics/distill_static\.json is missing: `dvc repro` makes it"):
+        main("benchmark")
