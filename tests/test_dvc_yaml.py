@@ -6,15 +6,18 @@ from pathlib import Path
 import pytest
 
 from dvcfile import STAGES, arguments, outs, script
-from imports import ROOT, reached
+from imports import FOLDERS, ROOT, folder_of, reached
 from ladder import params
 from ladder.core import runs
 
+CODE = ("stages/", "src/")
+
 
 @pytest.mark.parametrize("name", STAGES)
-def test_deps_name_every_module_that_the_stage_reaches(name):
-    code = {dep for dep in STAGES[name]["deps"] if dep.endswith(".py")}
-    assert code == reached(script(STAGES[name]))
+def test_deps_name_every_folder_that_the_stage_reaches(name):
+    code = {dep for dep in STAGES[name]["deps"] if dep.startswith(CODE)}
+    folders = {folder_of(module) for module in reached(ROOT / script(STAGES[name]))} & set(FOLDERS)
+    assert code == {script(STAGES[name]), *(f"src/ladder/{folder}" for folder in folders)}
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -61,7 +64,7 @@ def test_params_inputs_and_outputs_are_those_the_stage_names(name, chosen):
         namespace["main"](*arguments(STAGES[name]))
     assert chosen["name"] == name
     assert chosen["groups"] == set(STAGES[name]["params"])
-    data = {dep for dep in STAGES[name]["deps"] if not dep.endswith(".py")}
+    data = {dep for dep in STAGES[name]["deps"] if not dep.startswith(CODE)}
     if name == "ensemble":  # may depend on all rungs, reads those that params name
         assert chosen["inputs"] <= data
     else:

@@ -1,0 +1,97 @@
+"""The folders of src/ladder: arrows run one way, and what stands in one decides what a change makes stale."""
+
+import pytest
+
+from dvcfile import STAGES, script
+from imports import FOLDERS, LADDER, ROOT, folder_of, imported, modules, reached
+
+# What the modules of each folder may import, besides those of their own folder. Beside the folders stand params.py and
+# what it is read with, which all may import and which import core.errors alone; presets.py and predict.py are called by
+# people, and imported by nobody.
+MAY_IMPORT = {
+    "core": set(),
+    "images": {"core"},
+    "training": {"core"},
+    "teaching": {"training", "core"},
+    "scoring": {"core"},
+    "deploy": {"scoring", "training", "core"},
+    "drawing": {"scoring", "core"},
+    "reporting": {"drawing", "scoring", "core"},
+}
+PARAMS = {LADDER / "params.py"}
+PEOPLES = {LADDER / "presets.py", LADDER / "predict.py"}
+
+# The stages, by their script's name, that a change to any module of a folder makes stale.
+TRAINING = {"train", "distill"}
+STALE = {
+    "core": {"split", *TRAINING, "ensemble", "quantize", "evaluate", "uncertainty", "benchmark", "report"},
+    "images": {"split"},
+    "training": {*TRAINING, "quantize", "uncertainty", "benchmark"},
+    "teaching": {"distill"},
+    "scoring": {"ensemble", "evaluate", "uncertainty", "benchmark", "report"},
+    "deploy": {"quantize", "uncertainty", "benchmark"},
+    "drawing": {"evaluate", "uncertainty", "benchmark", "report"},
+    "reporting": {"report"},
+}
+
+
+def stem(stage: str) -> str:
+    return script(STAGES[stage]).removeprefix("stages/").removesuffix(".py")
+
+
+def test_every_folder_has_its_place():
+    assert set(FOLDERS) == MAY_IMPORT.keys() == STALE.keys()
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_arrows_run_one_way(folder):
+    allowed = {folder, *MAY_IMPORT[folder]}
+    for module in modules(folder):
+        for other in imported(module):
+            assert folder_of(other) in allowed or other in PARAMS or other == LADDER / "__init__.py", (
+                f"{module.relative_to(LADDER)} imports {other.relative_to(LADDER)}"
+            )
+
+
+def test_no_folder_stands_above_itself():
+    for folder, below in MAY_IMPORT.items():
+        assert all(folder not in MAY_IMPORT[other] for other in below)
+
+
+def test_params_need_nothing_but_the_error():
+    reaches = set().union(*(reached(path) for path in PARAMS))
+    assert reaches == PARAMS | {LADDER / "core/errors.py"}
+
+
+def test_nobody_imports_what_people_call():
+    every = [*LADDER.rglob("*.py"), *(ROOT / "stages").glob("*.py")]
+    assert not {str(path) for path in every if PEOPLES & set(imported(path))}
+
+
+@pytest.mark.parametrize("folder", STALE)
+def test_what_a_change_to_a_folder_makes_stale(folder):
+    naming = {stem(name) for name, stage in STAGES.items() if f"src/ladder/{folder}" in stage["deps"]}
+    assert naming == STALE[folder]
+
+
+def test_what_does_not_shape_weights_retrains_no_rung():
+    """A folder in `deps` stands for all its modules: each must be one that every training stage imports."""
+    for name, stage in STAGES.items():
+        if stem(name) not in TRAINING:
+            continue
+        used = reached(ROOT / script(stage))
+        for folder in FOLDERS:
+            if f"src/ladder/{folder}" in stage["deps"]:
+                unused = sorted(str(path.relative_to(LADDER)) for path in modules(folder) - used)
+                assert not unused, f"{unused} would retrain {name}, which does not use them: move them"
+
+
+@pytest.mark.parametrize("path", sorted([*LADDER.rglob("*.py"), *(ROOT / "stages").glob("*.py")]), ids=str)
+def test_files_are_short(path):
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= (60 if path.parent.name == "stages" else 300)
+
+
+def test_scoring_imports_no_torch():
+    for module in modules("scoring"):
+        assert "import torch" not in module.read_text(encoding="utf-8"), module
