@@ -13,9 +13,12 @@ FOREACH: dict[str, list[str]] = {
     name: entry["foreach"] for name, entry in _FILE["stages"].items() if "foreach" in entry
 }
 
+INTERPOLATED = ("data.source", "data.path", "distill.teacher")  # params that stand in paths
+
 
 def _filled(entry: dict, item: str = "") -> dict[str, Any]:
-    known = {"item": item, "python": _FILE["vars"][0]["python"], "distill.teacher": _PARAMS["distill"]["teacher"]}
+    known = {"item": item, "python": _FILE["vars"][0]["python"]}
+    known |= {key: _PARAMS[group][name] for key in INTERPOLATED for group, name in [key.split(".")]}
     text = yaml.safe_dump(entry, width=4096)
     for name, value in known.items():
         text = text.replace("${" + name + "}", value)

@@ -24,8 +24,8 @@ PEOPLES = {LADDER / "presets.py", LADDER / "predict.py"}
 # The stages, by their script's name, that a change to any module of a folder makes stale.
 TRAINING = {"train", "distill"}
 STALE = {
-    "core": {"split", *TRAINING, "ensemble", "quantize", "evaluate", "uncertainty", "benchmark", "report"},
-    "images": {"split"},
+    "core": {"images", "split", *TRAINING, "ensemble", "quantize", "evaluate", "uncertainty", "benchmark", "report"},
+    "images": {"images", "split"},
     "training": {*TRAINING, "quantize", "uncertainty", "benchmark"},
     "teaching": {"distill"},
     "scoring": {"ensemble", "evaluate", "uncertainty", "benchmark", "report"},

@@ -26,7 +26,8 @@ def made(workspace, split):
     return split
 
 
-def test_split(workspace, capsys):
+def test_images_and_split(workspace, capsys):
+    main("images")
     main("split")
     made = splits.load("data/split")
     assert (len(made.train), len(made.val), len(made.test)) == (297, 500, 1000)

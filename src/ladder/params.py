@@ -39,15 +39,35 @@ class Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Data(Group):
-    """What to read and how to split it. Sizes are numbers of images."""
+SourceName = Literal["cifar10", "cifar10_jpeg", "image_folder", "digits"]
 
-    source: Literal["cifar10", "cifar10_jpeg", "image_folder", "digits"]
+
+class Data(Group):
+    """What to read and how to split it. Sizes are numbers of images.
+
+    `path`: the folder that the stage `images` makes of the source, or one's own images.
+    """
+
+    source: SourceName
     path: str
     image_size: Annotated[int, Field(ge=8)]
     split_seed: Annotated[int, Field(ge=0)]
     val_size: Positive | None
     test_size: Positive | None
+
+    @model_validator(mode="after")
+    def path_fits_the_source(self):
+        made = f"data/raw/{self.source}"
+        if self.source != "image_folder" and self.path != made:
+            raise ValueError(
+                f"source {self.source} is read from what the stage `images` makes: path must be {made}, not {self.path}"
+            )
+        if self.source == "image_folder" and Path(self.path).parts[:1] in ((), ("data",)):
+            raise ValueError(
+                "source image_folder is read from where your images are: path must be their folder or archive, outside"
+                f" of data/, where stages write, not {self.path!r}"
+            )
+        return self
 
     @model_validator(mode="after")
     def sizes_fit_the_source(self):
@@ -211,6 +231,12 @@ class Evaluate(Group):
     confidence: Annotated[float, Field(gt=0, lt=1)]
 
 
+class Images(Group):
+    """All the params that the stage `images` depends on."""
+
+    source: SourceName
+
+
 class Rung(Group):
     """All the params that one training run depends on. Two rungs with equal params are the same run."""
 
@@ -291,6 +317,10 @@ class Params(Group):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def images(self) -> Images:
+        """The params of the stage `images`."""
+        return Images(source=self.data.source)
 
     def rung(self, name: str) -> Rung:
         """The params of one training stage. Raises InputError for a name that is none."""

@@ -28,7 +28,7 @@ FINISHED = "finished.json"
 
 
 def root() -> Path:
-    """Where data, downloads and resume state are found: the original repository, in a temporary experiment too."""
+    """Where archives and resume state are found: the original repository, in a temporary experiment too."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 

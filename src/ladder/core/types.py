@@ -22,7 +22,7 @@ class Part:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: np.ndarray) -> Part:
+    def take(self, indices: np.ndarray | slice) -> Part:
         return Part(self.images[indices], self.labels[indices], self.ids[indices])
 
 

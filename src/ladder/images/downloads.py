@@ -29,12 +29,13 @@ def locate(archive: Archive, folder: Path, check: Callable[[Path], Checked]) -> 
     """The archive's path in `folder`, and what `check` made of it; of several that match, the first by name.
 
     `check` raises InputError for a wrong file. A download gets its name in `folder` only after it has passed.
-    Raises: InputError for a download that fails, and `check`'s.
+    Raises: InputError for a download that fails, for an archive that lies in the `raw` beside `folder`, where it was
+    looked for before, and `check`'s.
     """
-    found = sorted(path for pattern in archive.patterns for path in folder.glob(pattern))
-    for path in found:
-        if path.is_dir() or path.name.lower().endswith(SUFFIXES):
-            return path, check(path)
+    for path in _found(archive, folder):
+        return path, check(path)
+    for path in _found(archive, folder.with_name("raw")):
+        raise InputError(f"{path} lies where archives were looked for before: move it into {folder} (nothing was done)")
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,6 +51,11 @@ def locate(archive: Archive, folder: Path, check: Callable[[Path], Checked]) -> 
         ) from None
     except InputError as error:
         raise InputError(f"the download from {archive.url} was not kept: {error}") from None
+
+
+def _found(archive: Archive, folder: Path) -> list[Path]:
+    found = sorted(path for pattern in archive.patterns for path in folder.glob(pattern))
+    return [path for path in found if path.is_dir() or path.name.lower().endswith(SUFFIXES)]
 
 
 def match(path: Path, digest: str, archive: Archive) -> None:

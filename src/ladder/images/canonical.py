@@ -1,0 +1,26 @@
+"""The one file that `images` keeps of a source: the same files give the same bytes, whatever they came in.
+
+A .zip, its members sorted by name, not compressed, without times. Of what Python writes and reads in the same way
+everywhere it is small (100 bytes a file, where a .tar takes 512 and rounds each file up to 512 more), it holds a
+checksum of each member, and NumPy reads arrays from it. JPEG files and pixels of photographs hardly shrink.
+"""
+
+import stat
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ladder.core.artifacts import files
+
+NAME = "images.zip"
+
+_UNIX = 3  # "made on", which Python fills in with the system it runs on
+
+
+def write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write name -> bytes as `folder`/images.zip, in a folder that is made if missing."""
+    with files.atomic(folder / NAME) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(contents):
+            member = zipfile.ZipInfo(name)  # dated 1980-01-01
+            member.create_system, member.external_attr = _UNIX, (stat.S_IFREG | 0o644) << 16
+            archive.writestr(member, contents[name])
