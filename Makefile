@@ -19,10 +19,10 @@ demo: setup  ## run the whole pipeline on bundled images, in .demo/
 	@tools/demo.sh
 
 repro: setup  ## dvc repro; PRESET=name merges presets/name.yaml into params.yaml first
-	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) dvc repro
+	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && dvc repro
 
 repro-rows: setup  ## the same with the rungs in two rows side by side, for a CPU of two cores
-	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) tools/rows.sh
+	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && tools/rows.sh
 
 test: setup  ## the quick tests
 	@python -m pytest -m "not slow"

@@ -42,6 +42,13 @@ def test_the_tracked_file_is_valid():
         ("abblation", {}, "abblation: unknown key; did you mean ablation"),
         ("ablation.warmup_epochs", 99.0, "ablation: warmup_epochs=99.0 must be below epochs="),
         ("data.source", "cifar100", "data.source: .*'cifar10', 'cifar10_jpeg'.*, not 'cifar100'"),
+        (
+            "data.source",
+            "digits",
+            "data: source digits is read from .*: path must be data/raw/digits, not data/raw/cifar",
+        ),
+        ("data.path", "data/raw", "data: source cifar10_jpeg .*: path must be data/raw/cifar10_jpeg, not data/raw$"),
+        ("data.path", "my_images", "data: source cifar10_jpeg .*: path must be data/raw/cifar10_jpeg, not my_images"),
         ("data.val_size", None, "data: source cifar10.* has no validation part"),
         ("data.test_size", 5, "data: .*test_size must be null, not 5"),
         ("data.image_size", 64, "data: .*image_size must be 32, not 64"),
@@ -57,6 +64,19 @@ def test_the_tracked_file_is_valid():
 def test_a_bad_value_is_named_with_its_key(key, value, message):
     with pytest.raises(InputError, match=message):
         params.validate(changed(key, value))
+
+
+@pytest.mark.parametrize("path", ["my_images", "../photos.zip", "/photos", "my/data/raw"])
+def test_own_images_may_lie_anywhere(path):
+    values = changed("data", VALUES["data"] | {"source": "image_folder", "path": path})
+    assert params.validate(values).data.path == path
+
+
+@pytest.mark.parametrize("path", ["data", "data/raw/image_folder", "./data/mine", ".", ""])
+def test_own_images_do_not_lie_where_stages_write(path):
+    values = changed("data", VALUES["data"] | {"source": "image_folder", "path": path})
+    with pytest.raises(InputError, match=r"data: source image_folder .* outside of data/, where stages write, not "):
+        params.validate(values)
 
 
 def test_every_problem_is_listed_at_once():

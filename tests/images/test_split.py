@@ -8,13 +8,20 @@ import pytest
 
 from ladder.core.errors import InputError
 from ladder.core.types import Part, Source
-from ladder.images import sources
+from ladder.images import canonical, published, sources
 from ladder.images.split import split, statistics
 from ladder.params import Data
 
 
 def data(**changes) -> Data:
-    values = {"source": "image_folder", "path": "", "image_size": 8, "split_seed": 0, "val_size": 4, "test_size": None}
+    values = {
+        "source": "image_folder",
+        "path": "images",
+        "image_size": 8,
+        "split_seed": 0,
+        "val_size": 4,
+        "test_size": None,
+    }
     return Data(**values | changes)
 
 
@@ -67,9 +74,11 @@ def test_own_parts_are_passed_on():
     assert (drawn.train, drawn.val, drawn.test) == (whole.train, whole.val, whole.test)
 
 
-def test_where_there_is_one_part_test_is_drawn_first():
-    params = data(source="digits", val_size=300, test_size=297)
-    whole = sources.read(params, Path())
+def test_where_there_is_one_part_test_is_drawn_first(tmp_path, monkeypatch):
+    params = data(source="digits", path="data/raw/digits", val_size=300, test_size=297)
+    monkeypatch.chdir(tmp_path)
+    canonical.write(Path(params.path), published.read("digits", tmp_path))
+    whole = sources.read(params)
     drawn, other = split(whole, params), split(whole, params.model_copy(update={"val_size": 200}))
     assert [len(drawn.train), len(drawn.val), len(drawn.test)] == [1200, 300, 297]
     assert sorted([*drawn.train.ids, *drawn.val.ids, *drawn.test.ids]) == list(range(1797))
@@ -93,7 +102,7 @@ def test_a_part_without_some_class_is_refused(counts, size, key):
     if key == "val_size":
         whole, params = source(counts, test=part([1, 1], 100)), data(val_size=size)
     else:
-        whole, params = source(counts), data(source="digits", test_size=size, val_size=2)
+        whole, params = source(counts), data(source="digits", path="data/raw/digits", test_size=size, val_size=2)
     rare = f"class1, has {counts[1]}" if counts[1] < counts[0] else "class0, has 3"
     with pytest.raises(InputError, match=f"^data.{key}={size} .* {sum(counts)} images of 2 classes .*{rare}"):
         split(whole, params)
