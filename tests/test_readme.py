@@ -18,6 +18,7 @@ RUN = {
     "dvc metrics show": ("tests/test_pipeline.py", '"dvc", "metrics", "show"'),
     "dvc metrics diff main my-branch": ("tests/test_pipeline.py", '"dvc", "metrics", "diff", "main", "other"'),
     "dvc exp run -S aug.enabled=false -n noaug": ("tests/test_pipeline.py", '"-S", "aug.enabled=false"'),
+    "dvc add my_images": ("tests/test_images_pipeline.py", '"dvc", "add", "my_images"'),
     "python -m ladder.presets flags demo": ("tests/test_params.py", "presets.flags("),
 }
 EXCEPTIONS = {
@@ -26,7 +27,7 @@ EXCEPTIONS = {
     "make repro-rows PRESET=cpu": "two hours; `make demo` runs its tools/rows.sh",
     "make repro PRESET=transfer": "a download, and a GPU",
     "make repro PRESET=own_images": "images of the reader's",
-    "dvc exp run -S data.source=cifar10": "a download; tests/test_sources.py reads the archive from localhost",
+    "dvc exp run -S data.source=cifar10 -S data.path=data/raw/cifar10": "a download; tests/images/ has one of localhost",
 }
 
 
