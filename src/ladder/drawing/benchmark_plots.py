@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from ladder.deploy import latency
-from ladder.drawing.plots import COLORS, INK, MARKERS, MUTED, SMALL_SIZE, canvas, headline
+from ladder.drawing.style import COLORS, INK, MARKERS, MUTED, SMALL_SIZE, canvas, headline
 
 POINTS_PER_MB = 18.0  # square points of area
 SMALLEST_POINT = 30.0
