@@ -12,12 +12,9 @@ from ladder.scoring import ensembling, methods, metrics, passes
 
 STUDENT, ENSEMBLE = "distill", "ensemble"
 FOLDER, PASSES, PER_IMAGE = "plots/uncertainty", "predictions/mc_dropout", "predictions/uncertainty.npz"
+TABLES = ("scores.csv", "risk_coverage.csv")
 PICTURES = ("reliability.png", "risk_coverage.png", "most_uncertain.png", "confidently_wrong.png")
-OUTPUTS = [
-    "metrics/uncertainty.json",
-    *(f"{FOLDER}/{name}" for name in ("scores.csv", "risk_coverage.csv", *PICTURES)),
-    PER_IMAGE,
-]
+OUTPUTS = ["metrics/uncertainty.json", *(f"{FOLDER}/{name}" for name in (*TABLES, *PICTURES)), PER_IMAGE]
 
 
 def main() -> None:
@@ -28,6 +25,7 @@ def main() -> None:
         test = splits.load_part("data/split", "test")
         models = {name: predictions.load(path) for name, path in answered.items()}
         sampled = {role: passes.load(f"{PASSES}/{name}.npz") for role, name in roles.items()}
+
         ids = {answered[name]: model.test.ids for name, model in models.items()}
         ids |= {f"{PASSES}/{roles[role]}.npz": found.ids for role, found in sampled.items()}
         ensembling.require_test_images(ids, test.ids)
