@@ -5,7 +5,6 @@ alike is a macro beside them (intervals.md.j2, rungs.md.j2, sources.md.j2); how 
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +67,6 @@ def one_line(text: str) -> str:
 def escaped(text: str) -> str:
     """Text of other people, such as class names or a processor's: shown as it is, also in a table."""
     return re.sub(r"([\\`*<|])", r"\\\1", one_line(str(text)))
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table without a line break at its end; columns that start with a number are set flush right."""
-    rules = ["---:" if cell.lstrip("+-")[:1].isdigit() else "---" for cell in rows[0]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rules, *rows))
 
 
 # No autoescape: it is for HTML, and would write &#39; for an apostrophe.
