@@ -8,7 +8,6 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.text import Annotation
 from PIL import Image
-from test_quantization import rungs, trained  # noqa: F401 (a fixture)
 
 from ladder.drawing import benchmark_plots
 
