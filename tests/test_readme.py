@@ -29,7 +29,7 @@ EXCEPTIONS = {
     "make repro-rows PRESET=cpu": "two hours; `make demo` runs its tools/rows.sh",
     "make repro PRESET=transfer": "a download, and a GPU",
     "make repro PRESET=own_images": "images of the reader's",
-    "dvc exp run -S data.source=cifar10 -S data.path=data/raw/cifar10": "a download; tests/images/ has one of localhost",
+    "dvc exp run -S data.source=cifar10 -S data.path=data/raw/cifar10": "a download; tests/images/ has its own",
 }
 
 
