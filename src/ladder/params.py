@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ladder.core.errors import InputError, nearest
 
-Positive = Annotated[int, Field(gt=0)]
+# Upper bounds keep a slip of the keyboard from ending hours later in NumPy's, torch's or the system's own words.
+Positive = Annotated[int, Field(gt=0, lt=2**31)]
+Pixels = Annotated[int, Field(ge=8, le=4096)]
+FilePath = Annotated[str, Field(pattern=r"^[^\x00]+$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
@@ -43,9 +46,9 @@ class Data(Group):
     """What to read and how to split it. Sizes are numbers of images."""
 
     source: Literal["cifar10", "cifar10_jpeg", "image_folder", "digits"]
-    path: str
-    image_size: Annotated[int, Field(ge=8)]
-    split_seed: Annotated[int, Field(ge=0)]
+    path: FilePath
+    image_size: Pixels
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)]  # what scikit-learn takes
     val_size: Positive | None
     test_size: Positive | None
 
@@ -81,7 +84,7 @@ class Model(Group):
 
     pretrained: bool
     resize: Literal["bilinear", "bicubic", "nearest"]
-    weights: dict[str, str]
+    weights: dict[str, FilePath]
 
 
 class Stem(Group):
@@ -100,15 +103,15 @@ class Recipe(Group):
     """One training recipe. Sizes in pixels, rates per step, durations in epochs."""
 
     arch: str
-    input_size: Annotated[int, Field(ge=8)]
+    input_size: Pixels
     stem: Stem | None
     drop_rate: BelowOne
-    epochs: Positive
-    batch_size: Annotated[int, Field(ge=2)]
+    epochs: Annotated[int, Field(gt=0, le=100_000)]
+    batch_size: Annotated[int, Field(ge=2, le=2**20)]
     optimizer: str
-    lr: Annotated[float, Field(gt=0)]
+    lr: Annotated[float, Field(gt=0, le=1000)]
     momentum: BelowOne | None
-    weight_decay: Annotated[float, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0, le=1000)]
     schedule: Literal["constant", "cosine"]
     warmup_epochs: Annotated[float, Field(ge=0)]
     label_smoothing: BelowOne
@@ -152,7 +155,7 @@ class Distill(Group):
     """Distillation from the stage `teacher`: `temperature` softens both, `alpha` is the teacher's share of the loss."""
 
     teacher: str
-    temperature: Annotated[float, Field(gt=0)]
+    temperature: Annotated[float, Field(gt=0, le=1000)]
     alpha: Fraction
 
 
@@ -188,26 +191,26 @@ class Quantize(Group):
 class Uncertainty(Group):
     """Monte Carlo dropout: number of stochastic passes."""
 
-    passes: Annotated[int, Field(ge=2)]
+    passes: Annotated[int, Field(ge=2, le=10_000)]
 
 
 class Benchmark(Group):
     """Timed queries at batch 1 for each variant."""
 
-    queries: Positive
+    queries: Annotated[int, Field(gt=0, le=10_000_000)]
 
 
 class Report(Group):
     """Paired comparisons: bootstrap samples, and the confidence of intervals and tests."""
 
-    bootstrap_samples: Positive
+    bootstrap_samples: Annotated[int, Field(gt=0, le=10_000_000)]
     confidence: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Evaluate(Group):
     """Scores: bins of the expected calibration error, confidence of the interval around accuracy."""
 
-    ece_bins: Annotated[int, Field(ge=2)]
+    ece_bins: Annotated[int, Field(ge=2, le=10_000)]
     confidence: Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -243,7 +246,7 @@ class Benchmarking(Group):
 class Params(Group):
     """The whole of params.yaml."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]  # what torch takes
     data: Data
     hardware: Hardware
     model: Model
