@@ -1,16 +1,15 @@
-"""params.yaml -> frozen, validated objects. The only reader of params.yaml; holds no default and no arithmetic.
+"""params.yaml -> frozen, validated objects: the schema. It holds no default and no arithmetic.
 
 The whole file is validated whatever part a stage needs, so that a typo in `distill` stops `split` in its first second.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ladder.core.errors import InputError, nearest
+from ladder.params_file import describe, load_yaml
 
 # Upper bounds keep a slip of the keyboard from ending hours later in NumPy's, torch's or the system's own words.
 Positive = Annotated[int, Field(gt=0, lt=2**31)]
@@ -337,68 +336,8 @@ def validate(values: Any, path: str | Path = PATH) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        problems = [line for problem in error.errors() for line in _describe(problem)]
+        problems = describe(error, Params)
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(
             f"{path}: {count} (nothing was run):\n" + "\n".join(f"  {line}" for line in problems)
         ) from None
-
-
-def load_yaml(path: str | Path) -> Any:
-    """Read YAML 1.1 with the floats of YAML 1.2 (`1e-05`, which `dvc exp run -S` writes) and no repeated keys.
-
-    Raises InputError for a file that is missing or no YAML.
-    """
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: run from the top folder of the repository") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid YAML: {error}") from None
-
-
-class _Loader(yaml.SafeLoader):
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"),
-    list("-+0123456789."),
-)
-
-
-def _describe(problem) -> list[str]:
-    """Lines `key: what was expected, what was read` for one problem that pydantic found."""
-    path = [str(part) for part in problem["loc"]]
-    key, read_value = ".".join(path) or "params", problem["input"]
-    if problem["type"] == "extra_forbidden":
-        return [f"{key}: unknown key{nearest(path[-1], _fields(path[:-1]))}"]
-    if problem["type"] == "missing":
-        return [f"{key}: missing"]
-    if problem["type"] == "value_error":
-        prefix = f"{key}: " if path else ""
-        return [prefix + line for line in str(problem["ctx"]["error"]).splitlines()]
-    return [f"{key}: {problem['msg'].lower()}, not {read_value!r}"]
-
-
-def _fields(path: list[str]) -> list[str]:
-    """Names of the keys of the group at `path`."""
-    group: Any = Params
-    for part in path:
-        field = getattr(group, "model_fields", {}).get(part)
-        group = (
-            next((a for a in getattr(field.annotation, "__args__", [field.annotation]) if a is not type(None)), None)
-            if field
-            else None
-        )
-    return list(getattr(group, "model_fields", {}))
