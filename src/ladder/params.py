@@ -95,7 +95,7 @@ class Stem(Group):
 
     stride: Literal[1, 2, 4]
     pool: bool
-    unstrided_stages: Annotated[int, Field(ge=0)]
+    unstrided_stages: Annotated[int, Field(ge=0, le=10)]
 
 
 class Recipe(Group):
@@ -137,9 +137,9 @@ class Aug(Group):
     enabled: bool
     hflip: Fraction
     rotation: Annotated[float, Field(ge=0, le=180)]
-    crop_padding: Annotated[int, Field(ge=0)]
+    crop_padding: Annotated[int, Field(ge=0, lt=4096)]
     color_jitter: ColorJitter
-    cutout: Annotated[int, Field(ge=0)]
+    cutout: Annotated[int, Field(ge=0, le=4096)]
     fill: Literal["reflect", "mean", "black"]
 
 
