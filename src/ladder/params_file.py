@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from ladder.core.errors import InputError, nearest
@@ -33,7 +33,7 @@ def load_yaml(path: str | Path) -> Any:
         return YAML(typ="safe").load(text)
     except RecursionError:
         raise InputError(f"{path} is no valid YAML: its values are nested too deeply, or contain themselves") from None
-    except (YAMLError, _Refused) as error:
+    except Exception as error:  # besides YAMLError and _Refused, ruamel.yaml lets out whatever its own parts raise
         raise InputError(f"{path} is no valid YAML: {_cause(error)}") from None
 
 
@@ -78,8 +78,8 @@ def _check(node: Node, key: str, constructor: Any, sizes: dict[int, int]) -> int
     if isinstance(node, ScalarNode):
         try:
             constructor.construct_object(node)
-        except Exception:  # ruamel.yaml lets out whatever int(), date() and the like raise
-            kind = node.tag.rsplit(":", 1)[-1]
+        except Exception:  # whatever int(), date() and the like raise
+            kind = str(node.tag).rsplit(":", 1)[-1]
             raise _Refused(f"{_at(node)}: {key}: {shown(node.value)} cannot be read as {kind}") from None
     elif isinstance(node, MappingNode):
         for name, value in zip(_keys(node), (value for _, value in node.value), strict=True):
@@ -122,7 +122,7 @@ def _cause(error: Exception) -> str:
 
 def _lines(problem: Any, schema: type[BaseModel]) -> list[str]:
     path = [str(part) for part in problem["loc"]]
-    key = ".".join(path) or "params"
+    key = ".".join(part if part.isprintable() and len(part) <= 80 else shown(part) for part in path) or "params"
     if problem["type"] == "extra_forbidden":
         return [f"{key}: unknown key{nearest(path[-1], _fields(schema, path[:-1]))}"]
     if problem["type"] == "missing":
