@@ -45,7 +45,7 @@ clean:  ## remove the demo, resume state and tool caches; results, data and .ven
 tune: setup  ## measure training speed by precision (nothing is written)
 	@PYTHONPATH=src python benchmarks/tune.py
 
-results: setup  ## write the figures of metrics/ and plots/ into README.md
+results: setup  ## write the figures of metrics/ and plots/ into README.md and docs/benchmark.md
 	@python tools/results.py
 
 release: setup  ## copy the int8 student of this run into release/, with its model card

@@ -1,94 +1,47 @@
 """Say what the ladder shows: metrics, Predictions and test images -> comparisons, pictures, report.md."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from ladder.core import runs
 from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import InputError, exit_on_input_error
-from ladder.core.types import Part, Predictions
-from ladder.drawing import plots
-from ladder.reporting import report
-from ladder.scoring import ensembling, metrics
+from ladder.drawing import ladder_plots
+from ladder.reporting import markdown, report
+from ladder.scoring import ensembling, ladder, metrics
 
 FOLDER = "plots/report"
 PICTURES = [f"{FOLDER}/{name}.png" for name in ("ladder", "classes", "confused", "fixed", "broken")]
-SHEET = 25
+OUTPUTS = ["metrics/report.json", "report.md", f"{FOLDER}/comparisons.csv", *PICTURES]
 
 
 def main() -> None:
     answers = {name: f"predictions/{name}.npz" for name in report.LADDER}
-    inputs = ["data/split/test.npz", *answers.values(), *(f"metrics/{name}.json" for name in report.LADDER)]
-    outputs = ["metrics/report.json", "report.md", f"{FOLDER}/comparisons.csv", *PICTURES]
-    with runs.stage("report", report.settings, inputs=inputs, outputs=outputs) as run:
+    inputs = ["data/split/test.npz", *answers.values(), *(f"metrics/{name}.json" for name in answers)]
+    with runs.stage("report", report.settings, inputs=[*inputs, markdown.TEMPLATES], outputs=OUTPUTS) as run:
         models = {name: predictions.load(path) for name, path in answers.items()}
         ensembling.require_same_images(models)
         test = splits.load_part("data/split", "test")
-        if not np.array_equal(test.ids, models["train_aug"].test.ids):
+        if not np.array_equal(test.ids, next(iter(models.values())).test.ids):
             raise InputError(
                 "data/split/test.npz holds other images than predictions/: `dvc repro report` remakes both"
             )
-        measured = {name: metrics.load(name) for name in report.LADDER}
+        measured = {name: metrics.load(name) for name in models}
+        cfg, seed = run.params, run.params.seed
 
-        compared = report.compare(models, run.params)
-        metrics.save("report", report.headline(compared))
-        files.write_csv(f"{FOLDER}/comparisons.csv", report.table(compared))
-        with files.atomic("report.md") as temporary:
-            text = report.text(models, measured, compared, run.params)
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+        compared = ladder.compare(
+            models, confidence=cfg.report.confidence, samples=cfg.report.bootstrap_samples, seed=seed
+        )
+        metrics.save("report", ladder.headline(compared))
+        files.write_csv(f"{FOLDER}/comparisons.csv", ladder.table(compared))
+        markdown.write("report.md", report.text(models, measured, compared, cfg))
 
-        draw_scores(models, measured, run.params)
-        draw_confused(models)
-        draw_flipped("fixed", models, test, right="train_aug", wrong="train_noaug", seed=run.params.seed)
-        draw_flipped("broken", models, test, right="train_noaug", wrong="train_aug", seed=run.params.seed)
+        ladder_plots.accuracies(f"{FOLDER}/ladder.png", models, measured, cfg.evaluate.confidence)
+        ladder_plots.classes(f"{FOLDER}/classes.png", models)
+        ladder_plots.confused(f"{FOLDER}/confused.png", models)
+        ladder_plots.flipped(f"{FOLDER}/fixed.png", models, test, right=ladder_plots.AUGMENTED, seed=seed)
+        ladder_plots.flipped(f"{FOLDER}/broken.png", models, test, right=ladder_plots.PLAIN, seed=seed)
     for step, result, _, verdict in compared:
         print(f"{step.first} - {step.second}: {100 * result.difference:+.2f} points, {verdict}")
-
-
-def draw_scores(
-    models: Mapping[str, Predictions], measured: Mapping[str, Mapping[str, float]], cfg: report.Settings
-) -> None:
-    names, classes = list(models), models["train_aug"].classes
-    images = f"{len(models['train_aug'].test):,} test images"
-    columns = [
-        np.array([measured[name][key] for name in names]) for key in ("accuracy", "accuracy_low", "accuracy_high")
-    ]
-    title = f"Accuracy of every rung\nlines: {100 * cfg.evaluate.confidence:g}% intervals, {images}"
-    plots.ladder(f"{FOLDER}/ladder.png", names, *columns, title)
-    title = f"Accuracy by class\npercent of each class answered right, {images}"
-    plots.class_accuracies(f"{FOLDER}/classes.png", report.class_accuracies(models), names, classes, title)
-
-
-def draw_confused(models: Mapping[str, Predictions]) -> None:
-    best = report.best_on_validation(models)
-    shown = {name: models[name] for name in dict.fromkeys((report.LADDER[0], best))}
-    pairs, counts = report.confused(shown, by=best)
-    title = f"Most confused pairs of classes\nactual class → answer, the pairs that {best} confuses most"
-    plots.confused_pairs(f"{FOLDER}/confused.png", pairs, counts, list(shown), title)
-
-
-def draw_flipped(
-    name: str, models: Mapping[str, Predictions], test: Part, *, right: str, wrong: str, seed: int
-) -> None:
-    """A contact sheet `name` of test images that only one of two models gets right, with the answers of both."""
-    indices, total = report.only_right(models[right], models[wrong], seed, SHEET)
-    named = np.array(models[right].classes)
-    captions = [
-        f"{truth}\nwithout: {before}\nwith: {after}"
-        for truth, before, after in zip(
-            named[test.labels[indices]],
-            named[report.answers(models["train_noaug"])[indices]],
-            named[report.answers(models["train_aug"])[indices]],
-            strict=True,
-        )
-    ]
-    shown = "All of them." if len(indices) == total else f"{len(indices)} of them, drawn at random."
-    title = (
-        f"Only {right} is right: {total:,} test images\n"
-        f"{shown} Bold: the actual class; beneath: the answers without and with augmentation."
-    )
-    plots.contact_sheet(f"{FOLDER}/{name}.png", test.images[indices], captions, title)
 
 
 if __name__ == "__main__":

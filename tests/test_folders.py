@@ -21,22 +21,23 @@ MAY_IMPORT = {
 PARAMS = {LADDER / "params.py", LADDER / "params_file.py"}
 PEOPLES = {LADDER / "presets.py", LADDER / "predict.py"}
 
-# The stages, by their script's name, that a change to any module of a folder makes stale.
-TRAINING = {"train", "distill"}
-STALE = {
-    "core": {"split", *TRAINING, "ensemble", "quantize", "evaluate", "uncertainty", "benchmark", "report"},
-    "images": {"split"},
-    "training": {*TRAINING, "quantize", "uncertainty", "benchmark"},
-    "teaching": {"distill"},
-    "scoring": {"ensemble", "evaluate", "uncertainty", "benchmark", "report"},
-    "deploy": {"quantize", "uncertainty", "benchmark"},
-    "drawing": {"evaluate", "uncertainty", "benchmark", "report"},
-    "reporting": {"report"},
-}
-
 
 def stem(stage: str) -> str:
     return script(STAGES[stage]).removeprefix("stages/").removesuffix(".py")
+
+
+# The stages, by their script's name, that a change to any module of a folder makes stale.
+TRAINING = {"train", "distill"}
+STALE = {
+    "core": {stem(name) for name in STAGES},
+    "images": {"split"},
+    "training": {*TRAINING, "quantize", "mc_dropout", "benchmark"},
+    "teaching": {"distill"},
+    "scoring": {"ensemble", "evaluate", "mc_dropout", "uncertainty", "benchmark", "report"},
+    "deploy": {"quantize", "mc_dropout", "benchmark"},
+    "drawing": {"evaluate", "uncertainty", "benchmark", "report"},
+    "reporting": {"report"},
+}
 
 
 def test_every_folder_has_its_place():

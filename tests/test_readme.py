@@ -2,11 +2,13 @@
 
 import re
 import runpy
+import shutil
 
 import pytest
 
 from imports import ROOT
 from ladder.core.errors import InputError
+from ladder.reporting import benchmark, report, results
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -46,10 +48,12 @@ def test_it_stands_where_it_is_said_to_run(command):
     assert text in (ROOT / file).read_text(encoding="utf-8")
 
 
-def test_the_picture_and_the_files_that_are_named_exist():
-    named = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
-    assert named
-    assert all((ROOT / path).is_file() for path in named)
+@pytest.mark.parametrize("document", ["README.md", "report.md", "docs/benchmark.md", "release/README.md"])
+def test_pictures_and_files_that_are_linked_exist(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    linked = re.findall(r"\]\((?!https?:)([^)]+)\)", text)
+    assert linked or document == "release/README.md"
+    assert [path for path in linked if not (ROOT / document).parent.joinpath(path).is_file()] == []
 
 
 def test_the_sample_is_what_the_demo_printed():
@@ -60,12 +64,28 @@ def test_the_sample_is_what_the_demo_printed():
 
 def test_results_and_presets_are_those_of_the_tracked_files(monkeypatch):
     monkeypatch.chdir(ROOT)
-    tool = runpy.run_path(str(ROOT / "tools/results.py"))
-    assert tool["updated"](README) == README, "`make results` brings README.md up to date"
+    assert results.updated(README, report.LADDER) == README, "`make results` brings README.md up to date"
+
+
+def test_the_benchmark_page_is_that_of_the_tracked_files(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs/benchmark.md").read_text(encoding="utf-8")
+    assert benchmark.text() == page, "`make results` brings docs/benchmark.md up to date"
 
 
 def test_a_readme_without_a_section_is_refused(monkeypatch):
     monkeypatch.chdir(ROOT)
-    tool = runpy.run_path(str(ROOT / "tools/results.py"))
     with pytest.raises(InputError, match="one section between <!-- presets -->"):
-        tool["updated"](README.replace("<!-- presets -->", ""))
+        results.updated(README.replace("<!-- presets -->", ""), report.LADDER)
+
+
+def test_the_tool_writes_both(tmp_path, monkeypatch):
+    for name in ("README.md", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("metrics", "plots", "presets"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README.md").write_text(README.replace("87.63", "99.99"), encoding="utf-8")
+    runpy.run_path(str(ROOT / "tools/results.py"))["main"]()
+    for name in ("README.md", "docs/benchmark.md"):
+        assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()

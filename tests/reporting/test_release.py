@@ -77,11 +77,24 @@ def test_the_card_tells_the_measured_latency(run):
     found = {"distill_onnx_int8_p50_ms": 0.284, "distill_int8_speedup": 1.17}
     Path("metrics/benchmark.json").write_text(json.dumps(found))
     Path("plots/benchmark").mkdir(parents=True)
-    Path("plots/benchmark/table.md").write_text("# Benchmark\n\n- processor: Some CPU, 2 logical cores\n")
+    Path("plots/benchmark/machine.csv").write_text(
+        'what,value\nprocessor,"Some CPU, 2 logical cores"\nload by other programs,0.01 cores\n'
+    )
     release()
     assert "0.28 ms median for one image on one thread, 1.17 times as fast as in float32 (Some CPU, 2 logical" in (
         Path("release/README.md").read_text()
     )
+
+
+def test_weights_and_class_names_are_told_as_they_are(run):
+    about = onnx_files.about("models/quantize/distill_static.onnx")
+    about |= {"classes": ["a|b", "<i>"], "weights": "resnet18.a1_in1k"}
+    onnx_files.save("models/quantize/distill_static.onnx", b"not really a model", about)
+    record(runpy.run_path(str(TOOL))["folder_md5"](Path("models/quantize")))
+    release()
+    card = Path("release/README.md").read_text()
+    assert r"an image shows: a\|b, \<i>." in card
+    assert "(starting from resnet18.a1_in1k)" in card
 
 
 def test_a_file_that_the_lock_does_not_record_is_refused(run):

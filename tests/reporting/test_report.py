@@ -1,82 +1,30 @@
-"""The report: comparisons by hand, every number in report.md against its source, pictures and the stage's files."""
+"""report.md: every number against its source, a text for every rung; and the files of the stage."""
 
 import dataclasses
 import importlib.util
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
-from scipy import stats
 
-from conftest import colored
 from imports import ROOT, SRC
 from ladder import params
 from ladder.core.artifacts import predictions
 from ladder.core.errors import InputError
-from ladder.core.types import Logits, Predictions
-from ladder.drawing import plots
-from ladder.reporting import report
-from ladder.scoring import comparisons, ensembling, metrics, scores
+from ladder.core.types import Predictions
+from ladder.drawing import ladder_plots
+from ladder.reporting import markdown, report
+from ladder.scoring import ladder, metrics, scores
+from made import TEST, made_models
 
 SCRIPT = ROOT / "stages/report.py"
-CLASSES = ("red", "green", "blue")
-TEST = colored(40, 200, seed=3)  # 120 images
-WRONG = {
-    "train_baseline": range(0, 60),
-    "train_noaug": range(0, 40),
-    "train_aug": range(30, 44),
-    "train_resnet": range(0, 10),
-    "train_se": range(2, 12),
-    "train_effnet": range(8, 16),
-    "train_student": range(0, 45),
-    "distill": range(0, 40),
-    "distill_float": range(0, 40),
-    "distill_dynamic": range(0, 41),
-    "distill_static": range(0, 46),
-    "train_resnet_float": range(0, 10),
-    "train_resnet_dynamic": range(0, 10),
-    "train_resnet_static": range(0, 10),
-}
-VAL_WRONG = {"train_resnet": range(0, 5), "train_effnet": range(0, 3)}  # the ensemble's members: the second is better
-
-
-def answered(labels: np.ndarray, wrong, first_id: int, sure: float = 0.8) -> Logits:
-    """Right with probability `sure`, but on the images in `wrong`, which are taken for the next class."""
-    given = labels.copy()
-    given[list(wrong)] = (given[list(wrong)] + 1) % 3
-    logits = np.log(np.where(np.eye(3)[given] == 1, sure, (1 - sure) / 2)).astype(np.float32)
-    return Logits(logits, labels, np.arange(first_id, first_id + len(labels)))
-
-
-def made_models(source: str = "cifar10_jpeg") -> dict[str, Predictions]:
-    about = {
-        "source": source,
-        "source_digest": "ab" * 32,
-        "arch": "resnet18",
-        "parameters": 11_173_962,
-        "weights": "scratch",
-        "input_size": 32,
-        "epochs": 7,
-    }
-    models = {
-        name: Predictions(
-            answered(np.arange(30) % 3, VAL_WRONG.get(name, range(10)), 0),
-            answered(TEST.labels, wrong, 200, sure=0.7 if name == "train_effnet" else 0.8),
-            CLASSES,
-            about,
-        )
-        for name, wrong in WRONG.items()
-    }
-    members = {name: models[name] for name in VAL_WRONG}
-    models["ensemble"] = ensembling.vote(members, "logits", "equal")
-    return {name: models[name] for name in report.LADDER}
 
 
 @pytest.fixture
@@ -113,100 +61,13 @@ def tables(text: str) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-# --- comparisons
-
-
-def test_steps_are_compared_by_hand(cfg):
-    found = report.compare(made_models(), cfg)
-    compared = report.table(found)
-    assert compared[["first", "second", "only_a", "only_b"]].to_numpy().tolist() == [
-        ["train_aug", "train_noaug", 30, 4],  # 0-29 fixed, 40-43 broken
-        ["train_se", "train_resnet", 2, 2],
-        ["ensemble", "train_effnet", 6, 8],  # as train_resnet, which is surer: right on 10-15, wrong on 0-7
-        ["distill", "train_student", 5, 0],
-        ["distill_static", "distill_float", 0, 6],
-        ["train_resnet_static", "train_resnet_float", 0, 0],
-    ]
-    assert compared["difference"].tolist() == pytest.approx([26 / 120, 0, -2 / 120, 5 / 120, -6 / 120, 0], abs=1e-12)
-    p = [stats.binomtest(4, 34).pvalue, 1, stats.binomtest(6, 14).pvalue, 2 / 2**5, 2 / 2**6, 1]
-    assert compared["p_value"].tolist() == pytest.approx(p)
-    assert compared["adjusted_p"].tolist() == pytest.approx([6 * p[0], 1, 1, 4 * p[3], 5 * p[4], 1])
-    assert compared["verdict"].tolist() == [
-        "these two trained models differ: the first is more accurate",
-        *["not distinguishable on 120 images"] * 5,  # 0.03 alone, 0.16 as one of six
-    ]
-    assert report.headline(found) == {
-        "augmentation_difference": 26 / 120,
-        "se_difference": 0.0,
-        "ensemble_difference": -2 / 120,
-        "distillation_difference": 5 / 120,
-        "int8_distill_difference": -6 / 120,
-        "int8_train_resnet_difference": 0.0,
-    }
-
-
-def test_interval_is_that_of_the_params(cfg):
-    models = made_models()
-    row = report.compare(models, cfg)[0]
-    expected = comparisons.compare(
-        report.correct(models["train_aug"]),
-        report.correct(models["train_noaug"]),
-        confidence=cfg.report.confidence,
-        samples=cfg.report.bootstrap_samples,
-        seed=cfg.seed,
-    )
-    assert row.result == expected
-
-
-def test_only_pairs_that_are_there_are_compared_and_corrected_for(cfg):
-    models = {name: model for name, model in made_models().items() if name.startswith("train_")}
-    for name in ("train_student", "train_resnet_static"):
-        del models[name]
-    compared = report.compare(models, cfg)
-    assert [row.step.name for row in compared] == ["augmentation", "se"]
-    assert compared[0].adjusted_p == pytest.approx(2 * stats.binomtest(4, 34).pvalue)
-
-
-def test_the_best_member_is_chosen_on_validation():
-    models = made_models()
-    step = next(step for step in report.steps(models) if step.name == "ensemble")
-    assert step.second == "train_effnet"
-    worse = dataclasses.replace(models["train_effnet"], val=answered(np.arange(30) % 3, range(9), 0))
-    assert next(s for s in report.steps(models | {"train_effnet": worse}) if s.name == "ensemble").second == (
-        "train_resnet"
-    )
-
-
-def test_flipped_images_are_those_that_one_gets_right(cfg):
-    models = made_models()
-    fixed, total = report.only_right(models["train_aug"], models["train_noaug"], cfg.seed, 25)
-    assert total == 30
-    assert len(fixed) == 25
-    assert set(fixed) < set(range(30))
-    assert fixed.tolist() == sorted(fixed)
-    broken, total = report.only_right(models["train_noaug"], models["train_aug"], cfg.seed, 25)
-    assert (broken.tolist(), total) == ([40, 41, 42, 43], 4)
-
-
-def test_confused_pairs_by_hand():
-    models = {name: made_models()[name] for name in ("train_baseline", "train_noaug")}
-    # Labels are 40 of each class in order, and wrong answers the next class: 0-39 red for green, 40-59 green for blue.
-    pairs, counts = report.confused(models, by="train_baseline")
-    assert pairs == ["red → green", "green → blue"]
-    assert [count.tolist() for count in counts] == [[40, 20], [40, 0]]
-
-
-def test_class_accuracies_by_hand():
-    models = {name: made_models()[name] for name in ("train_baseline", "train_noaug")}
-    np.testing.assert_allclose(report.class_accuracies(models), [[0, 0.5, 1], [0, 1, 1]])
-
-
 # --- report.md
 
 
 def written(models: dict[str, Predictions], cfg: report.Settings) -> str:
     measured = {name: scores.headline(model, cfg.evaluate) for name, model in models.items()}
-    return report.text(models, measured, report.compare(models, cfg), cfg)
+    choices = {"confidence": cfg.report.confidence, "samples": cfg.report.bootstrap_samples, "seed": cfg.seed}
+    return report.text(models, measured, ladder.compare(models, **choices), cfg)
 
 
 def test_every_number_is_that_of_its_source(stage, models, workspace):
@@ -266,7 +127,7 @@ def test_what_differs_from_the_reference_follows_provenance(cfg):
 def test_other_images_have_no_reference(cfg, source):
     text = written(made_models(source), cfg)
     assert "reference" not in text.lower()
-    assert report.SOURCES[source] in text
+    assert {"digits": "handwritten digits", "image_folder": "a folder of one's own images"}[source] in text
 
 
 def test_every_rung_is_explained(cfg):
@@ -276,6 +137,45 @@ def test_every_rung_is_explained(cfg):
     assert "logits of `train_resnet` (0.500), `train_effnet` (0.500)" in rows["ensemble"]["what it is"]
     assert rows["ensemble"]["architecture"] == "resnet18 + resnet18"
     assert "`train_effnet`" in rows["distill"]["what it is"]
+
+
+def test_a_rung_that_has_no_text_of_its_own_is_described(cfg):
+    models = made_models()
+    for name in ("train_mine", "mine_static"):  # no `mine` is there, so this one is no file of it
+        models[name] = models["train_aug"]
+    models["train_mine_dynamic"] = models["train_aug"]
+    rows = {row["rung"].strip("`"): row for row in tables(written(models, cfg))["The rungs"]}
+    assert rows["train_mine"]["what it is"] == rows["mine_static"]["what it is"] == "resnet18, on augmented images"
+    assert rows["train_mine_dynamic"]["what it is"].startswith("`train_mine` as an ONNX file with int8 weights in")
+    off = cfg.model_copy(update={"aug": cfg.aug.model_copy(update={"enabled": False})})
+    rows = {row["rung"].strip("`"): row for row in tables(written(models, off))["The rungs"]}
+    assert rows["train_mine"]["what it is"] == "resnet18, without augmentation"
+
+
+def test_augmentation_names_what_is_not_zero(cfg):
+    aug = cfg.aug.model_copy(update={"hflip": 0.5, "crop_padding": 0, "rotation": 0.0, "cutout": 8})
+    aug = aug.model_copy(update={"color_jitter": aug.color_jitter.model_copy(update={"hue": 0.1})})
+    rows = tables(written(made_models(), cfg.model_copy(update={"aug": aug})))["The rungs"]
+    assert rows[2]["what it is"].endswith(
+        "every epoch: mirrored with probability 0.5, varied in color, with a square of 8 px blanked"
+    )
+    still = {"hflip": 0.0, "crop_padding": 0, "rotation": 0.0, "cutout": 0}
+    still["color_jitter"] = aug.color_jitter.model_copy(update={"hue": 0.0})
+    nothing = cfg.model_copy(update={"aug": aug.model_copy(update=still)})
+    assert tables(written(made_models(), nothing))["The rungs"][2]["what it is"].endswith(
+        "by nothing, every transform is at 0"
+    )
+
+
+def test_tables_are_whole(cfg):
+    """Each row has as many cells as its header: no line of a template is broken within one."""
+    text = written(made_models(), cfg)
+    widths = [line.count(" | ") for line in text.splitlines() if line.startswith("|")]
+    assert len(set(widths)) == 5  # tables of 2, 4, 5, 7 and 9 columns
+    assert all(line.endswith(" |") for line in text.splitlines() if line.startswith("|"))
+    assert "\n\n\n" not in text
+    assert text.endswith(" |\n")
+    assert not re.search(r"[{}]", text)
 
 
 def test_without_augmentation_it_says_so(cfg):
@@ -293,75 +193,6 @@ def test_provenance_and_versions_stand_at_the_end(cfg):
     versions = {row["package"]: row["version"] for row in tables("\n" + end)["Where this comes from"]}
     assert versions["numpy"] == np.__version__
     assert set(versions) == {"Python", *report.PACKAGES}
-
-
-# --- pictures
-
-
-def texts(figure) -> list[str]:
-    return [text.get_text() for axes in figure.axes for text in axes.texts]
-
-
-def test_ladder_shows_names_and_percent(tmp_path):
-    values = np.array([0.5, 0.8234])
-    figure = plots.ladder(tmp_path / "a.png", ["one", "two"], values, values - 0.01, values + 0.01, "Title\nmore")
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["one", "two"]
-    assert {"50.00", "82.34"} <= set(texts(figure))
-    assert figure.axes[0].get_ylim()[0] > figure.axes[0].get_ylim()[1]  # the first on top
-
-
-@pytest.mark.parametrize(("classes", "cells"), [(3, 5), (25, 49), (26, 0), (70, 0)])
-def test_class_accuracies_are_written_where_they_can_be_read(tmp_path, classes, cells):
-    accuracy = np.full((2, classes), 0.9)
-    accuracy[0, 0] = np.nan  # a class without images
-    names = [f"class {i}" for i in range(classes)]
-    figure = plots.class_accuracies(tmp_path / "a.png", accuracy, ["one", "two"], names, "Title\nmore")
-    assert [text for text in texts(figure) if text == "90"] == ["90"] * cells
-
-
-@pytest.mark.parametrize("accuracy", [0.0, 1.0])
-def test_class_accuracies_may_all_be_equal(tmp_path, accuracy):
-    plots.class_accuracies(tmp_path / "a.png", np.full((1, 2), accuracy), ["one"], ["cat", "dog"], "Title")
-
-
-@pytest.mark.parametrize("pairs", [0, 1, 10])
-def test_confused_pairs_are_labelled(tmp_path, pairs):
-    names = [f"{i} → x" for i in range(pairs)]
-    counts = [np.arange(pairs), np.arange(pairs) + 100]
-    figure = plots.confused_pairs(tmp_path / "a.png", names, counts, ["one", "two"], "Title\nmore")
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == names
-    assert {str(i + 100) for i in range(pairs)} <= set(texts(figure))
-
-
-@pytest.mark.parametrize("count", [0, 1, 7, 25])
-def test_contact_sheet_shows_each_image_and_caption(tmp_path, count):
-    images = np.random.default_rng(0).integers(0, 256, (count, 3, 32, 32)).astype(np.uint8)
-    captions = [f"cat\nwithout: dog {i}" for i in range(count)]
-    figure = plots.contact_sheet(tmp_path / "a.png", images, captions, "Title\nmore")
-    shown = [axes.images[0].get_array() for axes in figure.axes if axes.images]
-    assert len(shown) == count
-    for image, drawn in zip(images, shown, strict=True):
-        np.testing.assert_array_equal(drawn.transpose(2, 0, 1), image)
-    assert {f"without: dog {i}" for i in range(count)} <= set(texts(figure))
-    assert ("none" in texts(figure)) == (count == 0)
-
-
-def test_captions_do_not_touch(tmp_path):
-    captions = ["golden_retriever_or_other_dog"] * 5
-    figure = plots.contact_sheet(tmp_path / "a.png", np.zeros((5, 3, 8, 8), np.uint8), captions, "Title")
-    renderer = figure.canvas.get_renderer()
-    boxes = [axes.texts[0].get_window_extent(renderer) for axes in figure.axes if axes.images]
-    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
-
-
-def test_enlarged_images_are_not_blurred(tmp_path):
-    """A checkerboard of single pixels keeps to its two colors."""
-    board = np.tile(np.indices((32, 32)).sum(0) % 2 * 255, (1, 3, 1, 1)).astype(np.uint8)
-    plots.contact_sheet(tmp_path / "a.png", board, [""], "")
-    with Image.open(tmp_path / "a.png") as sheet:
-        gray = np.asarray(sheet.convert("L"))
-    middle = gray[40:160, 60:180]
-    assert np.isin(middle, [0, 255]).mean() > 0.99
 
 
 # --- the stage
@@ -400,9 +231,25 @@ def test_models_of_another_split_are_refused(stage, models):
         stage.main()
 
 
+def test_a_template_that_changes_meanwhile_is_refused(stage, models, workspace, monkeypatch):
+    templates = workspace / "templates"
+    shutil.copytree(markdown.TEMPLATES, templates)
+    monkeypatch.setattr(markdown, "TEMPLATES", templates)
+    draw = ladder_plots.classes
+
+    def edit(*args):
+        draw(*args)
+        (templates / "report.md.j2").write_text("another text")
+
+    monkeypatch.setattr(ladder_plots, "classes", edit)
+    with pytest.raises(InputError, match=r"templates changed while report ran"):
+        stage.main()
+    assert not (workspace / "report.md").exists()
+
+
 def test_dvc_yaml_lists_the_whole_ladder():
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    deps = [dep for dep in pipeline["report"]["deps"] if not dep.endswith(".py")]
+    deps = [dep for dep in pipeline["report"]["deps"] if not dep.startswith(("stages/", "src/"))]
     expected = [f"{folder}/{name}.{kind}" for name in report.LADDER for folder, kind in _FILES]
     assert sorted(deps) == sorted(["data/split", *expected])
     assert pipeline["evaluate"]["foreach"] == list(report.LADDER)

@@ -1,0 +1,83 @@
+"""README's sections on results and presets, from what Git tracks, so that a test can hold one against the other.
+
+The sentences stand in templates/results.md.j2 and templates/presets.md.j2; here is what they are filled with.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ladder import params
+from ladder.core.errors import InputError
+from ladder.params import Params
+from ladder.reporting import benchmark, markdown, report, tracked
+from ladder.scoring import metrics
+
+NOT_SHOWN = ("_float", "_dynamic")  # figures of ONNX files that the second table of engines has
+COMPARED = ("first", "second", "difference", "low", "high", "adjusted_p", "verdict")
+HEAD = {"purpose": "What for", "budget": "Budget", "measured": "Measured"}
+
+
+def updated(readme: str, ladder: Sequence[str]) -> str:
+    """The README with both sections as they should be.
+
+    Args:
+        ladder: names of all models, in order.
+    Raises: InputError where a result, a line of a preset's head or a section's two markers are missing.
+    """
+    for name, content in {"results": results(params.read(), ladder), "presets": presets()}.items():
+        parts = re.split(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", readme, flags=re.DOTALL)
+        if len(parts) != 2:
+            raise InputError(f"README.md must have one section between <!-- {name} --> and <!-- /{name} -->")
+        readme = content.join(parts)
+    return readme
+
+
+def results(p: Params, ladder: Sequence[str]) -> str:
+    return markdown.render(
+        "results.md.j2",
+        source=p.data.source,
+        pretrained=p.model.pretrained,
+        input_sizes=sorted({getattr(p, group).input_size for group in params.RECIPES.values()}),
+        seed=p.seed,
+        reference_size=report.REFERENCE_SIZE,
+        scores_confidence=p.evaluate.confidence,
+        rungs=[_rung(name, p) for name in ladder if not name.endswith(NOT_SHOWN)],
+        steps_confidence=p.report.confidence,
+        compared=tracked.rows("plots/report/comparisons.csv", COMPARED),
+        engines=[row for row in benchmark.table() if row["engine"] == "ONNX Runtime"],
+        processor=benchmark.machine()["processor"],
+        passes=p.uncertainty.passes,
+        dropout=[_dropout("distill", "distill"), _dropout("teacher", p.distill.teacher)],
+    )
+
+
+def presets() -> str:
+    """What each preset says in its head: purpose, budget and measured time."""
+    return markdown.render("presets.md.j2", presets=[_head(path) for path in sorted(Path("presets").glob("*.yaml"))])
+
+
+def _rung(name: str, p: Params) -> dict[str, Any]:
+    epochs = getattr(p, params.RECIPES[name]).epochs if name in params.RECIPES else None
+    return {"name": name, "scores": metrics.load(name), "epochs": epochs, "reference": report.REFERENCE.get(name)}
+
+
+def _dropout(role: str, name: str) -> dict[str, Any]:
+    """A model's calibration in one pass and with dropout. An AUROC is None where it does not exist."""
+    once, measured = metrics.load(name), metrics.load("uncertainty")
+    return {
+        "name": name,
+        "single": {"nll": once["nll"], "ece": once["ece"], "auroc": measured.get(f"{role}_single_auroc")},
+        "mean": {key: measured.get(f"{role}_mc_{key}") for key in ("nll", "ece", "auroc")},
+    }
+
+
+def _head(path: Path) -> dict[str, str]:
+    text, found = tracked.text(path), {"name": path.stem}
+    for key, words in HEAD.items():
+        line = re.search(rf"^# {words}:[ ]*(\S.*)$", text, flags=re.MULTILINE)
+        if line is None:
+            raise InputError(f"{path} has no line `# {words}: ...` in its head, which README's table of presets shows")
+        found[key] = line[1].strip()
+    return found

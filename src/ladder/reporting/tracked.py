@@ -1,0 +1,31 @@
+"""Results that Git tracks, read back for a document. InputError, saying what makes the file, where that fails."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from ladder.core.errors import InputError
+
+
+def text(path: str | Path) -> str:
+    """The content of a text file in UTF-8."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}): `dvc repro` makes it") from None
+
+
+def rows(path: str | Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a CSV file, one or more: column -> number or text. `columns` are those that it must have."""
+    try:
+        read = pd.read_csv(io.StringIO(text(path)), keep_default_na=False, na_values=[""])  # a GPU may be called `none`
+    except ValueError as error:  # pandas' errors of parsing are all of this kind
+        raise InputError(f"{path} is no table ({error}): `dvc repro` makes it") from None
+    if missing := [name for name in columns if name not in read]:
+        raise InputError(f"{path} has no column {', '.join(missing)}: `dvc repro` makes it anew")
+    if read.empty:
+        raise InputError(f"{path} has no row: `dvc repro` makes it anew")
+    return cast("list[dict[str, Any]]", read.to_dict("records"))
