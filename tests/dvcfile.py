@@ -6,9 +6,10 @@ from typing import Any
 import yaml
 
 from imports import ROOT
+from ladder.params_file import load_yaml
 
-_FILE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-_PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+_FILE = load_yaml(ROOT / "dvc.yaml")
+_PARAMS = load_yaml(ROOT / "params.yaml")
 FOREACH: dict[str, list[str]] = {
     name: entry["foreach"] for name, entry in _FILE["stages"].items() if "foreach" in entry
 }

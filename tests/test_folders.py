@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "drawing": {"scoring", "core"},
     "reporting": {"drawing", "scoring", "core"},
 }
-PARAMS = {LADDER / "params.py"}
+PARAMS = {LADDER / "params.py", LADDER / "params_file.py"}
 PEOPLES = {LADDER / "presets.py", LADDER / "predict.py"}
 
 

@@ -21,7 +21,7 @@ RUN = {
     "dvc metrics diff main my-branch": ("tests/test_pipeline.py", '"dvc", "metrics", "diff", "main", "other"'),
     "dvc exp run -S aug.enabled=false -n noaug": ("tests/test_pipeline.py", '"-S", "aug.enabled=false"'),
     "dvc add my_images": ("tests/test_images_pipeline.py", '"dvc", "add", "my_images"'),
-    "python -m ladder.presets flags demo": ("tests/test_params.py", "presets.flags("),
+    "python -m ladder.presets flags demo": ("tests/test_presets.py", "presets.flags("),
 }
 EXCEPTIONS = {
     "python -m ladder.predict IMAGE.png --top 3": "an image of the reader's; tests/test_predict.py runs it on its own",

@@ -1,18 +1,20 @@
-"""params.yaml -> frozen, validated objects. The only reader of params.yaml; holds no default and no arithmetic.
+"""params.yaml -> frozen, validated objects: the schema. It holds no default and no arithmetic.
 
 The whole file is validated whatever part a stage needs, so that a typo in `distill` stops `split` in its first second.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ladder.core.errors import InputError, nearest
+from ladder.params_file import describe, load_yaml
 
-Positive = Annotated[int, Field(gt=0)]
+# Upper bounds keep a slip of the keyboard from ending hours later in NumPy's, torch's or the system's own words.
+Positive = Annotated[int, Field(gt=0, lt=2**31)]
+Pixels = Annotated[int, Field(ge=8, le=4096)]
+FilePath = Annotated[str, Field(pattern=r"^[^\x00]+$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
@@ -49,9 +51,9 @@ class Data(Group):
     """
 
     source: SourceName
-    path: str
-    image_size: Annotated[int, Field(ge=8)]
-    split_seed: Annotated[int, Field(ge=0)]
+    path: FilePath
+    image_size: Pixels
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)]  # what scikit-learn takes
     val_size: Positive | None
     test_size: Positive | None
 
@@ -101,7 +103,7 @@ class Model(Group):
 
     pretrained: bool
     resize: Literal["bilinear", "bicubic", "nearest"]
-    weights: dict[str, str]
+    weights: dict[str, FilePath]
 
 
 class Stem(Group):
@@ -113,22 +115,22 @@ class Stem(Group):
 
     stride: Literal[1, 2, 4]
     pool: bool
-    unstrided_stages: Annotated[int, Field(ge=0)]
+    unstrided_stages: Annotated[int, Field(ge=0, le=10)]
 
 
 class Recipe(Group):
     """One training recipe. Sizes in pixels, rates per step, durations in epochs."""
 
     arch: str
-    input_size: Annotated[int, Field(ge=8)]
+    input_size: Pixels
     stem: Stem | None
     drop_rate: BelowOne
-    epochs: Positive
-    batch_size: Annotated[int, Field(ge=2)]
+    epochs: Annotated[int, Field(gt=0, le=100_000)]
+    batch_size: Annotated[int, Field(ge=2, le=2**20)]
     optimizer: str
-    lr: Annotated[float, Field(gt=0)]
+    lr: Annotated[float, Field(gt=0, le=1000)]
     momentum: BelowOne | None
-    weight_decay: Annotated[float, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0, le=1000)]
     schedule: Literal["constant", "cosine"]
     warmup_epochs: Annotated[float, Field(ge=0)]
     label_smoothing: BelowOne
@@ -155,9 +157,9 @@ class Aug(Group):
     enabled: bool
     hflip: Fraction
     rotation: Annotated[float, Field(ge=0, le=180)]
-    crop_padding: Annotated[int, Field(ge=0)]
+    crop_padding: Annotated[int, Field(ge=0, lt=4096)]
     color_jitter: ColorJitter
-    cutout: Annotated[int, Field(ge=0)]
+    cutout: Annotated[int, Field(ge=0, le=4096)]
     fill: Literal["reflect", "mean", "black"]
 
 
@@ -172,7 +174,7 @@ class Distill(Group):
     """Distillation from the stage `teacher`: `temperature` softens both, `alpha` is the teacher's share of the loss."""
 
     teacher: str
-    temperature: Annotated[float, Field(gt=0)]
+    temperature: Annotated[float, Field(gt=0, le=1000)]
     alpha: Fraction
 
 
@@ -208,26 +210,26 @@ class Quantize(Group):
 class Uncertainty(Group):
     """Monte Carlo dropout: number of stochastic passes."""
 
-    passes: Annotated[int, Field(ge=2)]
+    passes: Annotated[int, Field(ge=2, le=10_000)]
 
 
 class Benchmark(Group):
     """Timed queries at batch 1 for each variant."""
 
-    queries: Positive
+    queries: Annotated[int, Field(gt=0, le=10_000_000)]
 
 
 class Report(Group):
     """Paired comparisons: bootstrap samples, and the confidence of intervals and tests."""
 
-    bootstrap_samples: Positive
+    bootstrap_samples: Annotated[int, Field(gt=0, le=10_000_000)]
     confidence: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Evaluate(Group):
     """Scores: bins of the expected calibration error, confidence of the interval around accuracy."""
 
-    ece_bins: Annotated[int, Field(ge=2)]
+    ece_bins: Annotated[int, Field(ge=2, le=10_000)]
     confidence: Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -275,7 +277,7 @@ class Benchmarking(Group):
 class Params(Group):
     """The whole of params.yaml."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]  # what torch takes
     data: Data
     hardware: Hardware
     model: Model
@@ -373,68 +375,8 @@ def validate(values: Any, path: str | Path = PATH) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        problems = [line for problem in error.errors() for line in _describe(problem)]
+        problems = describe(error, Params)
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(
             f"{path}: {count} (nothing was run):\n" + "\n".join(f"  {line}" for line in problems)
         ) from None
-
-
-def load_yaml(path: str | Path) -> Any:
-    """Read YAML 1.1 with the floats of YAML 1.2 (`1e-05`, which `dvc exp run -S` writes) and no repeated keys.
-
-    Raises InputError for a file that is missing or no YAML.
-    """
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: run from the top folder of the repository") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid YAML: {error}") from None
-
-
-class _Loader(yaml.SafeLoader):
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"),
-    list("-+0123456789."),
-)
-
-
-def _describe(problem) -> list[str]:
-    """Lines `key: what was expected, what was read` for one problem that pydantic found."""
-    path = [str(part) for part in problem["loc"]]
-    key, read_value = ".".join(path) or "params", problem["input"]
-    if problem["type"] == "extra_forbidden":
-        return [f"{key}: unknown key{nearest(path[-1], _fields(path[:-1]))}"]
-    if problem["type"] == "missing":
-        return [f"{key}: missing"]
-    if problem["type"] == "value_error":
-        prefix = f"{key}: " if path else ""
-        return [prefix + line for line in str(problem["ctx"]["error"]).splitlines()]
-    return [f"{key}: {problem['msg'].lower()}, not {read_value!r}"]
-
-
-def _fields(path: list[str]) -> list[str]:
-    """Names of the keys of the group at `path`."""
-    group: Any = Params
-    for part in path:
-        field = getattr(group, "model_fields", {}).get(part)
-        group = (
-            next((a for a in getattr(field.annotation, "__args__", [field.annotation]) if a is not type(None)), None)
-            if field
-            else None
-        )
-    return list(getattr(group, "model_fields", {}))

@@ -5,17 +5,17 @@ python -m ladder.presets flags demo     prints the same as flags of `dvc exp run
 """
 
 import argparse
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
-from ladder import params
+from ladder import params, params_edit
 from ladder.core.artifacts import files
 from ladder.core.errors import InputError, nearest
+from ladder.params_file import load_yaml, shown
 
 FOLDER = Path("presets")
 
@@ -27,31 +27,47 @@ def load(name: str) -> dict[str, Any]:
         if not known:
             raise InputError(f"there is no {FOLDER}/ in {Path.cwd()}: run this from the repository's top folder")
         raise InputError(f"there is no preset {name!r}; there are {', '.join(known)}{nearest(name, known)}")
-    return params.load_yaml(FOLDER / f"{name}.yaml")
+    overrides = load_yaml(FOLDER / f"{name}.yaml")
+    if not isinstance(overrides, dict):
+        raise InputError(
+            f"{FOLDER / name}.yaml must hold groups of {params.PATH} with what they change, as in `aug: {{cutout: 8}}`,"
+            f" not {shown(overrides)}"
+        )
+    return overrides
 
 
-def merge(values: Any, overrides: dict[str, Any], path: str = "") -> None:
-    """Override leaves of `values` in place. Raises InputError for a key that params.yaml does not have."""
+def merge(values: dict[str, Any], overrides: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """`values` with its leaves overridden. Raises InputError for a key that params.yaml does not have."""
+    merged = dict(values)
     for key, value in overrides.items():
         if key not in values:
-            raise InputError(f"params.yaml has no key {path}{key}{nearest(key, values)}")
+            raise InputError(f"{params.PATH} has no key {path}{key}{nearest(key, values)}")
         if isinstance(value, dict) and isinstance(values[key], dict) and values[key]:
-            merge(values[key], value, f"{path}{key}.")
-        elif values[key] != value:  # an equal one stays as it is written
-            values[key] = value
+            merged[key] = merge(values[key], value, f"{path}{key}.")
+        elif not params_edit.same(values[key], value):  # an equal one stays as it is written
+            merged[key] = value
+    return merged
 
 
 def apply(name: str, path: str | Path = params.PATH) -> None:
-    """Merge a preset into params.yaml. Raises InputError, and leaves the file as it was, if the result is not valid."""
-    yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 4096
-    yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))
-    values = yaml.load(Path(path).read_text(encoding="utf-8"))
-    merge(values, load(name))
+    """Merge a preset into params.yaml. Raises InputError, and leaves the file as it was, if the result is not valid.
+
+    A group that is an alias of another becomes one of its own where the two no longer agree.
+    """
+    overrides, values = load(name), load_yaml(path)
+    if not isinstance(values, dict):
+        params.validate(values, path)
+    merged = merge(values, overrides)
+    params.validate(merged, f"{path} with preset {name}")
     with files.atomic(path) as temporary:
-        with temporary.open("w", encoding="utf-8") as file:
-            yaml.dump(values, file)
-        params.validate(params.load_yaml(temporary), f"{path} with preset {name}")
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            text = file.read()
+        temporary.write_text(params_edit.edit(text, values, merged), encoding="utf-8", newline="")
+        if load_yaml(temporary) != merged:
+            raise InputError(
+                f"{path} is written in a way that preset {name} cannot be merged into: write each value that it changes"
+                " on a line of its own, without an alias"
+            )
 
 
 def is_committed(path: str | Path = params.PATH) -> bool:
@@ -75,11 +91,18 @@ def _leaves(overrides: dict[str, Any], path: str = "") -> Iterator[tuple[str, An
 def _hydra(key: str, value: Any) -> str:
     if isinstance(value, bool | None):
         return str(value).lower().replace("none", "null")
-    if isinstance(value, int | float) or (isinstance(value, str) and not set(value) & set("~= ,'\"{}[]$")):
+    if _is_plain(value):
         return str(value)
-    if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+    if isinstance(value, list) and all(_is_plain(item) for item in value):
         return "'[" + ",".join(str(item) for item in value) + "]'"
     raise InputError(f"{key}: `dvc exp run -S` cannot express {value!r}: use `python -m ladder.presets apply`")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether shell, Hydra and YAML all take it as it is."""
+    if isinstance(value, str):
+        return bool(re.fullmatch(r"[\w./+-]+", value)) and params_edit.flow(value) == value
+    return isinstance(value, int | float)
 
 
 def main() -> None:

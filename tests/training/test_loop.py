@@ -172,8 +172,8 @@ def test_cross_entropy_by_hand():
 
 
 def test_a_loss_that_is_no_number_ends_the_run(split, tiny, tmp_path):
-    cfg = rung(tiny, optimizer="sgd", lr=1e30, warmup_epochs=0.0)
-    with pytest.raises(loop.Diverged, match=r"epoch 1: the training loss is .* at lr=1e\+30"):
+    cfg = rung(tiny, optimizer="sgd", lr=1000.0, weight_decay=1000.0, warmup_epochs=0.0)
+    with pytest.raises(loop.Diverged, match=r"epoch 1: the training loss is .* at lr=1000.0"):
         fit(split, cfg, tmp_path / "a")
     assert not (tmp_path / "a/history.csv").exists()
 
@@ -215,3 +215,22 @@ def test_training_on_a_gpu_is_deterministic(split, tiny, tmp_path):
     cfg = rung(tiny, drop_rate=0.3)
     cfg = cfg.model_copy(update={"hardware": cfg.hardware.model_copy(update={"device": "cuda", "precision": "auto"})})
     assert weights_equal(fit(split, cfg, tmp_path / "a")[0], fit(split, cfg, tmp_path / "b")[0])
+
+
+@pytest.mark.parametrize(("images", "batch_size"), [(n, b) for n in range(1, 12) for b in range(2, 6)])
+def test_a_batch_of_one_image_is_refused_before_training(split, tiny, tmp_path, monkeypatch, images, batch_size):
+    cfg = rung(tiny, aug=False, batch_size=batch_size)
+    train = type(split.train)(split.train.images[:images], split.train.labels[:images], split.train.ids[:images])
+    steps = math.ceil(images / batch_size)
+    smallest = min(len(batch) for batch in torch.arange(images).tensor_split(steps))
+
+    class Started(Exception):
+        pass
+
+    def starts(*_):
+        raise Started
+
+    monkeypatch.setattr(loop, "train_epoch", starts)
+    refused = smallest == 1
+    with pytest.raises(InputError if refused else Started, match="leave a batch of one image" if refused else None):
+        fit(replace(split, train=train), cfg, tmp_path / "run")

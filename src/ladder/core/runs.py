@@ -25,6 +25,7 @@ from ladder.core.errors import InputError
 
 P = TypeVar("P", bound=BaseModel)
 FINISHED = "finished.json"
+READ_WITH = ("params.py", "params_file.py")  # hold no value that a result depends on
 
 
 def root() -> Path:
@@ -99,10 +100,10 @@ def stage(
 
 
 def _determinants(name: str, cfg: BaseModel, inputs: Sequence[str | Path]) -> dict[str, str]:
-    """Label -> digest of the stage's name, params, input files and code (but `params.py`, whose values are `cfg`)."""
+    """Label -> digest of the stage's name, params, input files and code (not that of params: `cfg` holds them)."""
     code = [module.__file__ for key, module in sys.modules.items() if key.split(".")[0] == "ladder"]
     code += [getattr(sys.modules["__main__"], "__file__", None)]
-    sources = sorted({Path(file).resolve() for file in code if file and Path(file).name != "params.py"})
+    sources = sorted({Path(file).resolve() for file in code if file and Path(file).name not in READ_WITH})
     return (
         {"the stage": name, "params.yaml": _sha256(cfg.model_dump_json().encode())}
         | {str(path): _digest(Path(path)) for path in inputs}

@@ -51,7 +51,7 @@ def fit(model: Classifier, train: Part, val: Part, cfg: Rung, session: Session, 
     Args:
         loss_fn: (model, augmented images, labels) -> scalar mean loss; None: cross entropy with the recipe's smoothing.
     Returns: logits of the best epoch on `val`.
-    Raises: Diverged; InputError for an optimizer or momentum that timm does not have.
+    Raises: Diverged; InputError for an optimizer or momentum that timm does not have, or a batch of one image.
     """
     recipe = cfg.recipe
     device = devices.select(cfg.hardware)
@@ -59,6 +59,11 @@ def fit(model: Classifier, train: Part, val: Part, cfg: Rung, session: Session, 
     loss_fn = loss_fn or partial(cross_entropy, label_smoothing=recipe.label_smoothing)
     model.to(device).to(memory_format=torch.channels_last)  # on a CPU up to twice as fast for the ladder's networks
     steps = math.ceil(len(train) / recipe.batch_size)
+    if len(train) < 2 * steps:
+        raise InputError(
+            f"{len(train)} training images in batches of at most {recipe.batch_size} leave a batch of one image, over"
+            " which batch normalization cannot normalize: it takes at least 2 images, for an odd number batch_size 3"
+        )
     optimizer = make_optimizer(model, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(relative_lr, recipe, steps))
     forward = torch.compile(model) if cfg.hardware.compile else model
