@@ -22,6 +22,7 @@ from PIL import Image
 from conftest import colored
 from imports import ROOT, SRC
 from ladder import given_files, predict
+from odd_images import IN_TIFF, NOISE, encoded, tiff
 
 COLORS = {"red": (250, 20, 20), "green": (20, 250, 20), "blue": (20, 20, 250)}
 
@@ -359,8 +360,6 @@ def test_problems_that_nobody_hears(tmp_path, redirect):
 
 def test_pillow_and_its_libraries_say_nothing(tmp_path):
     """Whatever odd files lead them to: warnings, log lines, what libtiff writes past Python."""
-    from images.test_decode import IN_TIFF, NOISE, encoded, tiff
-
     odd = {f"{name}.tif": tiff(encoded(NOISE, "TIFF", compression="tiff_lzw"), tag) for name, tag in IN_TIFF.items()}
     odd["apng.png"] = encoded(NOISE).replace(b"IDAT", b"acTL\0\0\0\0\0\0\0\0", 1)
     odd["resolution.tif"] = tiff(encoded(NOISE, "TIFF", compression="tiff_lzw"), (281, 2, 4, b"ab\0\0"))

@@ -13,15 +13,10 @@ from PIL import Image
 
 from ladder.core.errors import InputError
 from ladder.images import decode
+from odd_images import IN_TIFF, NOISE, encoded, tiff
 
 # pytest sets aside the filter that `decode` brings; tests/test_predict.py sees that it works.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def one_pixel(mode: str, value) -> Image.Image:
@@ -32,20 +27,6 @@ def one_pixel(mode: str, value) -> Image.Image:
 
 def gray16(value: int) -> Image.Image:
     return Image.fromarray(np.array([[value]], np.uint16))
-
-
-def tiff(image: bytes, *tags: tuple[int, int, int, bytes]) -> bytes:
-    """A little-endian TIFF with tags added or replaced: (tag, type, count, value or its place)."""
-    (at,) = struct.unpack("<I", image[4:8])
-    (number,) = struct.unpack("<H", image[at : at + 2])
-    entries = {image[place : place + 2]: image[place : place + 12] for place in range(at + 2, at + 2 + 12 * number, 12)}
-    entries |= {
-        struct.pack("<H", tag): struct.pack("<HHI", tag, kind, count) + value for tag, kind, count, value in tags
-    }
-    body = sorted(entries.values(), key=lambda entry: struct.unpack("<H", entry[:2]))
-    image += bytes(len(image) % 2)
-    directory = struct.pack("<H", len(body)) + b"".join(body) + bytes(4)
-    return image[:4] + struct.pack("<I", len(image)) + image[8:] + directory
 
 
 def tiff12(value: int) -> bytes:
@@ -102,9 +83,6 @@ def test_other_sizes_are_squeezed_into_the_square():
     assert pixels.shape == (3, 8, 8)
     assert (pixels[:, :, :3].max(), pixels[:, :, 5:].min()) == (0, 255)  # both ends are kept
     assert decode.decode(encoded(one_pixel("L", 7)), 4, "x").tolist() == np.full((3, 4, 4), 7).tolist()
-
-
-NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
 
 
 @pytest.mark.parametrize(
@@ -216,23 +194,6 @@ def test_damaged_metadata_of_a_webp():
     np.testing.assert_array_equal(
         decode.decode(cut, 32, "x"), decode.decode(encoded(NOISE, "WEBP", lossless=True), 32, "x")
     )
-
-
-IN_TIFF = {
-    "exif-nowhere": (34665, 4, 1, b"\xff\xff\0\0"),
-    "exif-garbage": (34665, 4, 1, b"\x09\0\0\0"),
-    "exif-as-text": (34665, 2, 4, b"abc\0"),
-    "gps": (34853, 4, 1, b"\x09\0\0\0"),
-    "orientation-as-text": (274, 2, 4, b"abc\0"),
-    "orientation-of-nine": (274, 3, 1, b"\x09\0\0\0"),
-    "profile": (34675, 7, 4, b"abcd"),
-    "profile-nowhere": (34675, 7, 400, b"\xff\xff\xff\0"),
-    "xmp": (700, 1, 4, b"\xff\xff\xff\xff"),
-    "xmp-as-text": (700, 2, 4, b"abc\0"),
-    "resolution-nowhere": (282, 5, 1, b"\0\xff\xff\0"),
-    "date-nowhere": (306, 2, 20, b"\0\xff\xff\0"),
-    "unknown": (65000, 99, 20, b"\0\xff\xff\0"),
-}
 
 
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
