@@ -224,11 +224,17 @@ class Rung(Group):
 
 
 class MonteCarlo(Group):
-    """All the params that the stage `uncertainty` depends on."""
+    """All the params that the stage `mc_dropout` depends on."""
 
     seed: int
     hardware: Hardware
     passes: int
+    teacher: str
+
+
+class Doubts(Group):
+    """All the params that the stage `uncertainty` depends on."""
+
     teacher: str
     ece_bins: int
 
@@ -310,14 +316,17 @@ class Params(Group):
         )
 
     def monte_carlo(self) -> MonteCarlo:
-        """The params of the stage `uncertainty`."""
+        """The params of the stage `mc_dropout`."""
         return MonteCarlo(
             seed=self.seed,
             hardware=self.hardware,
             passes=self.uncertainty.passes,
             teacher=self.distill.teacher,
-            ece_bins=self.evaluate.ece_bins,
         )
+
+    def doubts(self) -> Doubts:
+        """The params of the stage `uncertainty`."""
+        return Doubts(teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins)
 
     def benchmarking(self) -> Benchmarking:
         """The params of the stage `benchmark`."""

@@ -1,6 +1,5 @@
 """Benchmark arithmetic on known numbers, and the stage on tiny models; nothing here asserts a time."""
 
-import itertools
 import json
 from pathlib import Path
 
@@ -8,9 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from matplotlib.collections import PathCollection
-from matplotlib.text import Annotation
-from PIL import Image
 from test_quantization import rungs, trained  # noqa: F401 (a fixture)
 
 from ladder import params
@@ -18,7 +14,6 @@ from ladder.core.artifacts import checkpoints, splits
 from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint
 from ladder.deploy import latency
-from ladder.drawing import benchmark_plots
 from ladder.training import models
 from test_stages import main
 
@@ -33,14 +28,6 @@ def test_a_percentile_is_a_value_that_was_measured():
     assert latency.percentile(np.array([1.0, 10.0]), 50) == 1
     assert latency.percentile(np.array([1.0, 10.0]), 51) == 10
     assert latency.percentile(np.array([7.0]), 90) == 7
-
-
-def test_pareto_front_by_hand():
-    #        slow+good  fast+bad  beaten  equal-but-slower  twin of the first
-    cost = [10.0, 1.0, 11.0, 2.0, 10.0]
-    gain = [0.9, 0.5, 0.8, 0.5, 0.9]
-    assert latency.pareto(cost, gain).tolist() == [True, True, False, False, True]
-    assert latency.pareto([1.0], [0.0]).tolist() == [True]
 
 
 def test_a_race_times_each_variant_as_often_as_asked_and_in_turns():
@@ -136,55 +123,6 @@ def test_reduced_precision_is_found_out(split, tmp_path, monkeypatch):
     assert latency.precision(variant, split.val.images).startswith("reduced (logits off by ")
 
 
-def table() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "name": ["big", "small", "beaten"],
-            "runs": ["PyTorch eager, cpu", "ONNX Runtime, cpu", "ONNX Runtime, cpu"],
-            "latency_ms": [10.0, 1.0, 12.0],
-            "accuracy": [0.9, 0.8, 0.7],
-            "accuracy_low": [0.89, 0.79, 0.69],
-            "accuracy_high": [0.91, 0.81, 0.71],
-            "file_mb": [40.0, 2.0, 2.0],
-        }
-    )
-
-
-def test_picture(tmp_path):
-    figure = benchmark_plots.accuracy_against_latency(tmp_path / "p.png", table(), "Title\nsmall print")
-    axes = figure.axes[0]
-    (front,) = [line for line in axes.get_lines() if len(line.get_xdata()) > 1]
-    assert (list(front.get_xdata()), list(front.get_ydata())) == ([1.0, 10.0], [80.0, 90.0])
-    assert {text.get_text() for text in axes.texts} >= {"big, 40.0 MB", "small, 2.0 MB", "beaten, 2.0 MB"}
-    areas = [points.get_sizes() for points in axes.collections if isinstance(points, PathCollection)]
-    assert areas[0][0] - areas[1][0] == pytest.approx(38 * benchmark_plots.POINTS_PER_MB)
-    with Image.open(tmp_path / "p.png") as picture:
-        assert picture.width > 1000
-        assert "Software" not in picture.info
-
-
-def test_lines_from_names_to_points_do_not_cross(tmp_path):
-    rng = np.random.default_rng(0)
-    points = pd.DataFrame({"latency_ms": 10 ** rng.uniform(0, 2, 12), "accuracy": rng.uniform(0.7, 0.9, 12)})
-    rows = points.assign(
-        name=[f"m{i}" for i in range(12)], runs="here", accuracy_low=0.6, accuracy_high=0.95, file_mb=1.0
-    )
-    axes = benchmark_plots.accuracy_against_latency(tmp_path / "p.png", rows, "Title").axes[0]
-    lines = [
-        (axes.transAxes.transform(text.get_position()), axes.transData.transform(text.xy))
-        for text in axes.texts
-        if isinstance(text, Annotation) and text.arrow_patch
-    ]
-    assert len(lines) == 12
-    for (a, b), (c, d) in itertools.combinations(lines, 2):
-        assert side(a, b, c) * side(a, b, d) > 0 or side(c, d, a) * side(c, d, b) > 0
-
-
-def side(a, b, point) -> float:
-    """On which side of the line through a and b a point lies: the sign."""
-    return (b[0] - a[0]) * (point[1] - a[1]) - (b[1] - a[1]) * (point[0] - a[0])
-
-
 @pytest.fixture
 def benchmarked(workspace, rungs):  # noqa: F811
     """What `benchmark` reads: four rungs, their ONNX models, and metrics."""
@@ -228,11 +166,13 @@ def test_stage(benchmarked, monkeypatch, capsys):
     headline = json.loads(Path("metrics/benchmark.json").read_text())
     assert len(headline) == 8
     assert all(value > 0 for value in headline.values())
-    text = Path("plots/benchmark/table.md").read_text()
-    for word in ("instruction sets", "onnxruntime 1.", "8 px", "normalizing and resizing are included", "all (2)"):
-        assert word in text
-    assert text.count("\n| ") == 12
-    assert str(Path.cwd()) not in text
+    conditions = pd.read_csv("plots/benchmark/machine.csv").set_index("what")["value"]
+    assert {"processor", "instruction sets", "memory", "GPU", "system"} < set(conditions.index)
+    assert conditions["threads"] == "one, and all (2)"
+    assert conditions["images"] == "8 px"
+    assert "onnxruntime 1." in conditions["libraries"]
+    assert conditions["load by other programs"].endswith(" cores")
+    assert str(Path.cwd()) not in Path("plots/benchmark/machine.csv").read_text()
     assert Path("plots/benchmark/benchmark.png").stat().st_size > 10_000
 
 

@@ -114,14 +114,6 @@ def percentile(values: np.ndarray, percent: float) -> float:
     return float(np.percentile(values, percent, method="inverted_cdf"))
 
 
-def pareto(cost: Sequence[float], gain: Sequence[float]) -> np.ndarray:
-    """Which points, bool (N,), no other beats: none costs less and gains as much, or costs as much and gains more."""
-    costs, gains = np.asarray(cost), np.asarray(gain)
-    no_worse = (costs[:, None] <= costs) & (gains[:, None] >= gains)  # [i, j]: i is no worse than j
-    better = (costs[:, None] < costs) | (gains[:, None] > gains)
-    return np.asarray(~(no_worse & better).any(axis=0))
-
-
 def size(path: Path, image_size: int) -> tuple[int, int]:
     """Parameters of the checkpoint in `path`, and multiply-accumulates for one image, by torch's flop counter."""
     import torch

@@ -1,5 +1,6 @@
 """The benchmark's picture: accuracy against latency, with file size as area and the Pareto front marked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,25 +11,33 @@ from matplotlib.lines import Line2D
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from ladder.deploy import latency
-from ladder.drawing.plots import COLORS, INK, MARKERS, MUTED, SMALL_SIZE, canvas, headline
+from ladder.drawing.style import COLORS, INK, MARKERS, MUTED, SMALL_SIZE, canvas, headline
 
 POINTS_PER_MB = 18.0  # square points of area
 SMALLEST_POINT = 30.0
 INCHES = (10.5, 5.5)
 
 
-def accuracy_against_latency(path: str | Path, table: pd.DataFrame, title: str) -> Figure:
-    """Draw one point per variant.
+def pareto(cost: Sequence[float], gain: Sequence[float]) -> np.ndarray:
+    """Which points, bool (N,), no other beats: none costs less and gains as much, or costs as much and gains more."""
+    costs, gains = np.asarray(cost), np.asarray(gain)
+    no_worse = (costs[:, None] <= costs) & (gains[:, None] >= gains)  # [i, j]: i is no worse than j
+    better = (costs[:, None] < costs) | (gains[:, None] > gains)
+    return np.asarray(~(no_worse & better).any(axis=0))
+
+
+def accuracy_against_latency(path: str | Path, table: pd.DataFrame, processor: str) -> Figure:
+    """Draw one point per variant: median time of one image on one CPU thread, or on the GPU.
 
     Args:
-        table: columns `name`, `runs` (engine and device: a color and a marker each), `latency_ms`, `accuracy`,
-            `accuracy_low`, `accuracy_high` (fractions) and `file_mb`.
-        title: the first line is set large, the lines after it small.
+        table: columns of `benchmark.csv`; engine and device together have a color and a marker each.
+        processor: its name.
     Returns: the figure as drawn.
     """
+    table = table.assign(latency_ms=table["p50_ms_1_thread"], runs=table["engine"] + ", " + table["device"])
+    title = f"Accuracy against latency\narea: file size; lines: intervals of accuracy; {processor}"
     kinds = list(dict.fromkeys(table["runs"]))
-    front = latency.pareto(table["latency_ms"].tolist(), table["accuracy"].tolist())
+    front = pareto(table["latency_ms"].tolist(), table["accuracy"].tolist())
     with canvas(path, *INCHES) as figure:
         axes = figure.add_subplot()
         best = table[front].sort_values("latency_ms")

@@ -1,86 +1,36 @@
-"""Pictures for people, as PNG files with reproducible bytes. Figures are matplotlib objects; there is no pyplot state.
+"""Pictures of scores: confusion matrices, the ladder, accuracies by class, confused pairs, contact sheets."""
 
-Every picture is drawn in `canvas`, so that it has one style whatever the machine's matplotlib settings, and holds no
-date and no version. Series take COLORS in order: Paul Tol's medium-contrast scheme (https://sronpersonalpages.nl/~pault/),
-which color-blind people can tell apart and whose grays are evenly spread.
-"""
-
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.style
 import numpy as np
-from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
-from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ladder.core.artifacts import files
-
-COLORS = ("#004488", "#EECC66", "#994455", "#6699CC", "#997700", "#EE99AA")  # neighbors far apart in gray
-MARKERS = ("o", "s", "^", "D", "v", "P")
-INK, MUTED, GRID, PAPER = "#1A1A1A", "#5F6670", "#D9DCE0", "#FFFFFF"
-SEQUENTIAL = LinearSegmentedColormap.from_list("ladder", ["#FFFFFF", "#BFD6EB", "#6699CC", "#004488", "#00295C"])
-SHARE_SCALE = PowerNorm(0.5, 0, 1)
-WHITE_TEXT_ABOVE = 0.35  # the share whose color is as far from white as from black
-WHITE_TEXT_ABOVE_COLOR = float(SHARE_SCALE(WHITE_TEXT_ABOVE))  # the same, as a place on the color scale
-
-DPI = 150
-FONT, TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = "DejaVu Sans", 13, 10, 8  # the font comes with matplotlib
-STYLE = {
-    "font.family": FONT,
-    "font.size": TEXT_SIZE,
-    "text.color": INK,
-    "text.parse_math": False,  # class names are anybody's
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.labelsize": TEXT_SIZE,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.prop_cycle": cycler(color=COLORS, marker=MARKERS),
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "legend.frameon": False,
-    "figure.facecolor": PAPER,
-}
+from ladder.drawing.style import (
+    COLORS,
+    GRID,
+    MARKERS,
+    MUTED,
+    SEQUENTIAL,
+    SHARE_SCALE,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    WHITE_TEXT_ABOVE,
+    WHITE_TEXT_ABOVE_COLOR,
+    canvas,
+    headline,
+)
 
 # Up to so many classes a cell has room for the share and the count beneath, or for the share alone.
 CLASSES_WITH_COUNTS, CLASSES_WITH_SHARES = 12, 25
 CLASSES_WITH_NAMES = 60
 CAPTION_LETTERS = 22
-
-
-@contextmanager
-def canvas(path: str | Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure of `width` x `height` inches to draw on; written to `path` (PNG) at the end unless there is an error."""
-    with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(width, height), dpi=DPI)
-        FigureCanvasAgg(figure)
-        yield figure
-        with files.atomic(path) as temporary:
-            figure.savefig(
-                temporary, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.15, metadata={"Software": None}
-            )
-
-
-def headline(axes: Axes, title: str) -> None:
-    """Write `title` above `axes`, flush left: the first line large, the lines after it as small print."""
-    first, _, rest = title.partition("\n")
-    lines = rest.count("\n") + 1 if rest else 0
-    axes.set_title(first, loc="left", size=TITLE_SIZE, weight="bold", pad=10 + 14 * lines)
-    axes.annotate(rest, (0, 1), (0, 9), xycoords="axes fraction", textcoords="offset points", va="bottom", color=MUTED)
 
 
 def confusion(path: str | Path, counts: np.ndarray, classes: Sequence[str], title: str) -> Figure:

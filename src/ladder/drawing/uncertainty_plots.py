@@ -1,4 +1,4 @@
-"""Pictures of uncertainty: reliability diagrams and risk-coverage curves, in the style of `plots`."""
+"""Pictures of uncertainty: reliability diagrams and risk-coverage curves, in the style of `style`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ladder.drawing.plots import COLORS, MUTED, SMALL_SIZE, TEXT_SIZE, canvas, headline
+from ladder.drawing.style import COLORS, MUTED, SMALL_SIZE, TEXT_SIZE, canvas, headline
 
 Bins = tuple[np.ndarray, np.ndarray, np.ndarray]  # confidence, accuracy, images, as `uncertainty_scores.reliability`
 

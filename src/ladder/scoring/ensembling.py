@@ -55,6 +55,17 @@ def require_same_images(models: Mapping[str, Predictions]) -> None:
             )
 
 
+def require_test_images(answered: Mapping[str, np.ndarray], ids: np.ndarray) -> None:
+    """Raises InputError, naming the file, unless all ids answered are those of the split's test images, in its order.
+
+    Args:
+        answered: path of a file of answers -> ids int64 (N,).
+    """
+    for path, found in answered.items():
+        if not np.array_equal(found, ids):
+            raise InputError(f"{path} is not about the test images of data/split: `dvc repro` makes both")
+
+
 def combine(logits: np.ndarray, weights: np.ndarray, how: Vote) -> np.ndarray:
     """Voted logits, float64 (N, C), of members' logits (M, N, C) under weights (M,) that sum to 1."""
     logits = logits.astype(np.float64)

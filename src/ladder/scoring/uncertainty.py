@@ -5,7 +5,12 @@ logits after log_softmax). Entropies are in nats, from 0 to log C. All sums run 
 """
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import log_softmax, logsumexp
+
+
+def log_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Logits (..., C) -> their log softmax, float64."""
+    return log_softmax(logits.astype(np.float64), axis=-1)
 
 
 def predictive(samples: np.ndarray) -> np.ndarray:
