@@ -1,20 +1,28 @@
 """`python -m ladder.predict` on tiny ONNX files and one checkpoint."""
 
+import contextlib
+import io
 import json
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
+import pillow_heif
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from conftest import colored
 from imports import ROOT, SRC
-from ladder import predict
+from ladder import given_files, predict
+from odd_images import IN_TIFF, NOISE, encoded, tiff
 
 COLORS = {"red": (250, 20, 20), "green": (20, 250, 20), "blue": (20, 20, 250)}
 
@@ -93,7 +101,8 @@ def test_json_gives_probabilities_that_add_up(clone, capsys):
 def test_folders_are_searched_in_order(clone, capsys):
     for name, color in {"f/b.JPG": "red", "f/a/z.png": "blue", "f/.hidden.png": "red", "f/.git/x.png": "red"}.items():
         write_image(Path(name), color)
-    Path("f/notes.txt").write_text("no image")
+    for junk in ("f/Thumbs.db", "f/a/desktop.ini", "f/.DS_Store"):
+        Path(junk).write_text("no image")
     assert run("f", "--json") == 0
     found = json.loads(capsys.readouterr().out)["images"]
     assert [(Path(image["file"]).as_posix(), image["class"]) for image in found] == [
@@ -134,6 +143,141 @@ def test_nothing_readable_prints_no_table(clone, capsys):
     assert json.loads(capsys.readouterr().out)["images"] == []
 
 
+# --- odd paths
+
+
+def told(capsys) -> list[str]:
+    """The lines of stderr."""
+    return capsys.readouterr().err.splitlines()
+
+
+def test_no_file_of_a_folder_is_left_out_in_silence(clone, capsys):
+    """Training takes files by what they are, whatever their suffix, and so does this."""
+    write_image(Path("f/a.png"), "red").rename("f/no-suffix")
+    write_image(Path("f/b.png"), "red").rename("f/b.txt")
+    pillow_heif.from_pillow(Image.new("RGB", (32, 32), COLORS["blue"])).save("f/c.heic")
+    for name, content in {"f/notes.md": b"text", "f/v.mp4": b"\0\0\0\x18ftypisom", "f/w.pth": b"PK\3\4"}.items():
+        Path(name).write_bytes(content)
+    assert run("f", "--json") == 1
+    out, err = capsys.readouterr()
+    classified = [(image["file"], image["class"]) for image in json.loads(out)["images"]]
+    assert classified == [("f/b.txt", "red"), ("f/c.heic", "blue"), ("f/no-suffix", "red")]
+    assert [line.split()[0] for line in err.splitlines()] == ["f/notes.md", "f/v.mp4", "f/w.pth"]
+
+
+def big(path: str) -> None:
+    with open(path, "wb") as file:
+        file.truncate(40 * 2**30)  # sparse
+
+
+def bind(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other kinds of files")
+@pytest.mark.parametrize(
+    ("make", "name", "message"),
+    [
+        pytest.param(None, "", "'' is no path", id="empty"),
+        pytest.param(None, "missing.png", "No such file", id="missing"),
+        pytest.param(None, "a" * 300, "File name too long", id="long-name"),
+        pytest.param(None, "a/" * 3000, "File name too long", id="long-path"),
+        pytest.param(None, "a\0b", "it holds a NUL", id="nul"),
+        pytest.param(None, "good.png/x", "Not a directory", id="below-a-file"),
+        pytest.param(None, "/dev/zero", "is a device", id="device"),
+        pytest.param(big, "big.png", "has 42,949,672,960 bytes", id="sparse"),
+        pytest.param(os.mkfifo, "pipe.png", "is a pipe", id="pipe"),
+        pytest.param(bind, "socket.png", "is a socket", id="socket"),
+        pytest.param(lambda path: os.symlink(path, path), "loop.png", "symbolic links", id="link-to-itself"),
+        pytest.param(lambda path: os.symlink("nowhere", path), "broken.png", "No such file", id="broken-link"),
+        pytest.param(os.mkdir, "nothing", "holds no image files", id="empty-folder"),
+    ],
+)
+def test_what_is_no_image_file_is_said_and_the_rest_classified(clone, capsys, make, name, message):
+    write_image(Path("good.png"), "red")
+    if make:
+        make(name)
+    assert run(name, "good.png", "--json") == 1
+    out, err = capsys.readouterr()
+    assert [image["file"] for image in json.loads(out)["images"]] == ["good.png"]
+    (line,) = err.splitlines()
+    assert message in line
+    if make and make is not os.mkdir:  # and as one of the files of a folder
+        assert run(".", "--json") == 1
+        out, err = capsys.readouterr()
+        assert [image["file"] for image in json.loads(out)["images"]] == ["good.png"]
+        assert len(err.splitlines()) == 1
+
+
+def test_what_is_larger_than_it_says_is_not_read_whole(tmp_path, monkeypatch):
+    """Files that the kernel shows have a size of 0."""
+    monkeypatch.setattr(given_files, "MAX_FILE_BYTES", 10)
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("no /proc here")
+    with pytest.raises(predict.InputError, match="has more than 10 bytes, at most 10 are read"):
+        given_files.read("/proc/self/maps")
+
+
+@contextlib.contextmanager
+def nobody():
+    """Without root's leave to read everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+HALF = predict.Model(Path("half"), ["cat\n", "dog"], 4, lambda batch: np.log(np.full((1, len(batch), 2), 0.5)))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="has other permissions")
+def test_files_and_folders_without_permission(capsys):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to all but their owner
+        for name in ("good.png", "closed.png", "locked/a.png"):
+            write_image(Path(folder, name), "red")
+        for name, mode in (("closed.png", 0), ("locked", 0), ("", 0o755)):
+            os.chmod(Path(folder, name), mode)
+        with nobody():
+            found, failures = predict.classify(HALF, [folder, f"{folder}/locked/a.png"], 1)
+        os.chmod(Path(folder, "locked"), 0o700)
+    assert ([image["file"] for image in found], failures) == ([f"{folder}/good.png"], 3)
+    assert sorted(told(capsys)) == [
+        f"{folder}/closed.png cannot be read (Permission denied)",
+        f"{folder}/locked cannot be searched (Permission denied)",
+        f"{folder}/locked/a.png cannot be read (Permission denied)",
+    ]
+
+
+def test_links_are_followed_and_their_loops_end(clone, capsys):
+    write_image(Path("elsewhere/a.png"), "red")
+    Path("f/deep").mkdir(parents=True)
+    Path("f/deep/up").symlink_to("..")
+    Path("f/link").symlink_to(Path("elsewhere").absolute())
+    assert run("f", "--json") == 0
+    assert [image["file"] for image in json.loads(capsys.readouterr().out)["images"]] == ["f/link/a.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has shorter paths")
+def test_folders_deeper_than_python_recurses(clone, capsys):
+    top = os.getcwd()
+    try:
+        for _ in range(1200):
+            os.mkdir("a")
+            os.chdir("a")
+        write_image(Path("a.png"), "red")
+        os.chdir(top)
+        assert run("a", "--json") == 0
+        assert len(json.loads(capsys.readouterr().out)["images"]) == 1
+    finally:
+        os.chdir(top)
+        subprocess.run(["rm", "-rf", "a"], check=True)  # pytest's own way recurses
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="names are Unicode there")
 def test_a_file_name_that_is_no_text_is_printed(clone, capsys):
     os.rename(write_image(Path("a.png"), "red"), b"\xff.png")
@@ -141,6 +285,120 @@ def test_a_file_name_that_is_no_text_is_printed(clone, capsys):
     assert "\\udcff.png" in capsys.readouterr().out
     assert run(".", "--json") == 0
     assert json.loads(capsys.readouterr().out)["images"][0]["file"] == os.fsdecode(b"\xff.png")
+
+
+PIXELS = io.BytesIO()
+Image.new("RGB", (4, 4), COLORS["green"]).save(PIXELS, "BMP")
+NAMES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=60),
+    st.binary(min_size=1, max_size=200).map(
+        lambda name: os.fsdecode(name.replace(b"/", b"").replace(b"\0", b"") or b"x")
+    ),
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other names")
+@settings(derandomize=True, deadline=None, max_examples=int(os.environ.get("LADDER_FUZZ_EXAMPLES", 60)))
+@given(names=st.lists(st.tuples(NAMES, st.booleans()), min_size=1, max_size=4, unique_by=lambda item: item[0]))
+@example([("two\nlines\r\u2028.png", False), ("\x1b[2J", True)])
+@example([("-", True), ("--", False), ("~", True), ("\u202e", False), (os.fsdecode(b"caf\xe9"), True)])
+def test_any_name_is_one_row_or_one_line(tmp_path_factory, names):
+    folder = tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp())
+    names = [(name, good) for name, good in names if not given_files.is_junk(name)]
+    for name, good in names:
+        Path(folder, name).write_bytes(PIXELS.getvalue() if good else b"no image")
+    out, err = io.TextIOWrapper(io.BytesIO(), "ascii"), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        found, failures = predict.classify(HALF, [f"{folder}/{name}" for name, _ in names], 1)
+        if found:
+            assert predict._write(predict.table(found))
+    good = sum(good for _, good in names)
+    assert (len(found), failures) == (good, len(names) - good)
+    assert len(err.getvalue().splitlines()) == failures
+    out.seek(0)
+    assert len(out.read().splitlines()) == (good + 1 if good else 0)
+
+
+# --- where the answer goes
+
+
+def in_a_process(tmp_path, *arguments: str, redirect: str = "") -> subprocess.CompletedProcess:
+    """Through a shell, on a tiny model and `a.png`."""
+    model = write_onnx(tmp_path / "m.onnx")
+    write_image(tmp_path / "a.png", "red")
+    command = f'"$0" -m ladder.predict --model "$1" "${{@:2}}" {redirect}'
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    shell = ["bash", "-c", f"set -o pipefail; {command}", sys.executable, str(model), *arguments]
+    return subprocess.run(shell, env=environment, cwd=tmp_path, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no bash")
+@pytest.mark.parametrize(
+    ("redirect", "reason"),
+    [
+        ("| sleep 0", "Broken pipe"),
+        (">&-", "standard output is closed"),
+        pytest.param(
+            ">/dev/full",
+            "No space left",
+            marks=pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("form", ["--json", "--top=2"])
+def test_an_answer_that_nobody_takes(tmp_path, redirect, reason, form):
+    ended = in_a_process(tmp_path, "a.png", "missing.png", form, redirect=redirect)
+    assert ended.returncode == 1
+    assert [line.partition(" (")[2] for line in ended.stderr.splitlines()] == [
+        "No such file or directory)",
+        f"{reason}{' on device' if 'space' in reason else ''})",
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no bash")
+@pytest.mark.parametrize("redirect", ["2>&-", "2>/dev/full"])
+def test_problems_that_nobody_hears(tmp_path, redirect):
+    ended = in_a_process(tmp_path, "a.png", "missing.png", redirect=redirect)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert len(ended.stdout.splitlines()) == 2
+
+
+def test_pillow_and_its_libraries_say_nothing(tmp_path):
+    """Whatever odd files lead them to: warnings, log lines, what libtiff writes past Python."""
+    odd = {f"{name}.tif": tiff(encoded(NOISE, "TIFF", compression="tiff_lzw"), tag) for name, tag in IN_TIFF.items()}
+    odd["apng.png"] = encoded(NOISE).replace(b"IDAT", b"acTL\0\0\0\0\0\0\0\0", 1)
+    odd["resolution.tif"] = tiff(encoded(NOISE, "TIFF", compression="tiff_lzw"), (281, 2, 4, b"ab\0\0"))
+    palette = Image.new("P", (9, 9))
+    palette.putpalette(range(9))
+    odd["palette.png"] = encoded(palette, transparency=bytes(range(3)))
+    odd["bomb.png"] = encoded(Image.new("1", (9000, 9990)))  # above Pillow's first limit, it warns
+    for name, content in odd.items():
+        (tmp_path / "f").mkdir(exist_ok=True)
+        (tmp_path / "f" / name).write_bytes(content)
+    ended = in_a_process(tmp_path, "f", "--json")
+    files = {image["file"] for image in json.loads(ended.stdout)["images"]}
+    lines = ended.stderr.splitlines()
+    assert {line.split()[0] for line in lines} | files == {f"f/{name}" for name in odd}
+    assert len(lines) + len(files) == len(odd)
+    assert "f/palette.png" in files
+
+
+def test_dark_images_are_counted(clone, capsys):
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.full((8, 8), 4000, np.uint16)).save(name)
+    write_image(Path("c.png"), "red")
+    assert run(".") == 0
+    (line,) = told(capsys)
+    assert line.startswith("predict: 2 16-bit images use less than")
+
+
+def test_ctrl_c_is_one_line(clone, capsys, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(given_files, "read", stop)
+    assert run("a.png") == 130
+    assert told(capsys) == ["predict: stopped"]
 
 
 # --- which model
@@ -174,7 +432,15 @@ def test_an_unknown_model_is_refused_with_a_hint(clone, capsys):
     assert "did you mean distill_static" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", [None, "{", "[]", '{"classes": ["a"]}', '{"classes": 3, "image_size": 8}'])
+@pytest.mark.parametrize("name", ["", "a" * 300, "a/" * 3000, "nul\0", "nowhere.onnx", "."])
+def test_odd_names_of_models_are_refused(clone, capsys, name):
+    assert run("a.png", "--model", name) == 2
+    assert len(told(capsys)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", [None, "{", "[" * 100_000, "[]", '{"classes": ["a"]}', '{"classes": 3, "image_size": 8}']
+)
 def test_a_model_without_its_description_is_refused(clone, capsys, text):
     about = (clone / predict.OWN).with_suffix(".json")
     about.unlink() if text is None else about.write_text(text)
@@ -220,7 +486,7 @@ def test_usage_errors_exit_with_2(clone, capsys, arguments):
 def checkpoint(folder: Path, drop_rate: float) -> None:
     from ladder.core.artifacts import checkpoints
     from ladder.core.types import Checkpoint
-    from test_uncertainty import network
+    from networks import network
 
     model = network(drop_rate=drop_rate)
     checkpoints.save(folder, Checkpoint(model.config | {"image_size": 8}, model.state_dict()))

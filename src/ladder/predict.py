@@ -4,26 +4,32 @@ python -m ladder.predict photo.jpg holiday/                     the int8 student
 python -m ladder.predict photo.jpg --model distill --samples 30 --json
 
 The default model is the int8 student that this clone's pipeline made, else the one in release/. ONNX models run without
-torch. Files that cannot be read are reported on stderr, the others classified all the same.
-Exit status: 0; 1 if a file could not be read; 2 if nothing was classified for want of a model or of a usable option.
+torch. Files that are no images or cannot be read are reported on stderr, one line each, the others classified all the
+same.
+Exit status: 0; 1 if a file could not be read or the answer not be written; 2 if nothing was classified for want of a
+model or of a usable option; 130 if stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from scipy.special import log_softmax
 
+from ladder import given_files
 from ladder.core.errors import InputError, nearest
 from ladder.images import decode
+from ladder.images.names import printable
 from ladder.scoring import uncertainty as us
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,19 +49,22 @@ class Model:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # file names are anybody's
     options = _parser().parse_args(arguments)
     try:
         model = load(find(options.model), options.samples)
         found, failures = classify(model, options.images, options.top)
     except InputError as error:
-        print(f"predict: {error}", file=sys.stderr)
+        _tell(f"predict: {error}")
         return 2
+    except KeyboardInterrupt:
+        _tell("predict: stopped")
+        return 130
     if options.json:
-        print(json.dumps({"model": str(model.path), "images": found}, indent=2))
-    elif found:
-        print(table(found))
-    return 1 if failures else 0
+        answer = json.dumps({"model": str(model.path), "images": found}, indent=2)
+    else:
+        answer = table(found) if found else ""
+    written = _write(answer)
+    return 1 if failures or not written else 0
 
 
 def find(name: str | None) -> Path:
@@ -70,10 +79,13 @@ def find(name: str | None) -> Path:
         tried = [Path(name), ROOT / name, ROOT / "models" / name]
         tried += [ROOT / folder / f"{name}.onnx" for folder in ("models/quantize", "release")]
     for path in tried:
-        if (path.suffix == ".onnx" and path.is_file()) or (path / "model.json").is_file():
+        is_onnx = path.suffix == ".onnx" and os.path.isfile(path)  # unlike Path.is_file, whatever the name
+        if is_onnx or os.path.isfile(path / "model.json"):
             return path
-    known = sorted(path.parent.name for path in ROOT.glob("models/*/model.json"))
-    known += sorted(path.stem for folder in ("models/quantize", "release") for path in ROOT.glob(f"{folder}/*.onnx"))
+    known = sorted(Path(path).parent.name for path in glob("models/*/model.json", root_dir=ROOT))
+    known += sorted(
+        Path(path).stem for folder in ("models/quantize", "release") for path in glob(f"{folder}/*.onnx", root_dir=ROOT)
+    )
     have = f"there are {', '.join(known)}" if known else "there are none yet"
     if name is None:
         raise InputError(
@@ -106,6 +118,7 @@ def classify(model: Model, paths: Sequence[str], top: int) -> tuple[list[dict[st
     found: list[dict[str, Any]] = []
     names: list[str] = []
     batch: list[np.ndarray] = []
+    dark: list[str] = []
     failures = 0
 
     def flush() -> None:
@@ -115,22 +128,24 @@ def classify(model: Model, paths: Sequence[str], top: int) -> tuple[list[dict[st
             batch.clear()
 
     for path in paths:
-        try:
-            files = list(_files(Path(path)))
-        except InputError as error:
-            print(error, file=sys.stderr)
-            failures += 1
-            continue
+        files, problems = given_files.found(path)
+        for problem in problems:
+            _tell(problem)
+        failures += len(problems)
         for file in files:
             try:
-                batch.append(decode.decode(_read(file), model.size, str(file)))
-                names.append(str(file))
+                content = given_files.read(file)
+                with _silent_libraries():
+                    batch.append(decode.decode(content, model.size, file, dark))
+                names.append(file)
             except InputError as error:
-                print(error, file=sys.stderr)
+                _tell(str(error))
                 failures += 1
             if len(batch) == BATCH:
                 flush()
     flush()
+    if dark:
+        _tell(f"predict: {len(dark)} {decode.DARK} ({dark[0]}, ...): {decode.DARK_REMEDY}")
     return found, failures
 
 
@@ -144,7 +159,7 @@ def table(found: list[dict[str, Any]]) -> str:
             row += [f"{image['entropy']:.3f}", f"{image['mutual_information']:.4f}"]
         if runners_up:
             row.append(", ".join(f"{other['class']} {other['probability']:.1%}" for other in image["top"][1:]))
-        rows.append(row)
+        rows.append([printable(cell) for cell in row])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -166,29 +181,46 @@ def _records(model: Model, names: list[str], samples: np.ndarray, top: int) -> I
         yield record
 
 
-def _files(path: Path) -> Iterator[Path]:
-    """The file itself; of a folder and those in it, what Pillow reads by its suffix, sorted, without hidden files."""
-    if not path.is_dir():
-        yield path
-        return
-    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    inside = [
-        file
-        for file in sorted(path.rglob("*"))
-        if file.suffix.lower() in suffixes
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
-    if not inside:
-        raise InputError(f"{path} holds no image files")
-    yield from inside
+def _tell(line: str) -> None:
+    """One line on stderr, whatever the names in it; where stderr is closed or full nobody is to be told."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(printable(line), file=sys.stderr, flush=True)
 
 
-def _read(file: Path) -> bytes:
+def _write(answer: str) -> bool:
+    """Print the answer; False, and a line on stderr, where nothing takes it: a closed pipe, a full disk."""
+    if not answer:
+        return True
     try:
-        return file.read_bytes()
+        if sys.stdout is None:
+            raise OSError("standard output is closed")
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # class names are anybody's
+        print(answer, flush=True)
     except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror})") from None
+        _tell(f"predict: the answer could not be written ({error.strerror or error})")
+        if sys.stdout is not None:  # else Python tries again at its end, and says so
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _silent_libraries() -> Iterator[None]:
+    """libtiff and others write what they find odd about a file to the process' stderr, past Python."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _onnx(path: Path) -> Model:
@@ -198,8 +230,8 @@ def _onnx(path: Path) -> Model:
     about = path.with_suffix(".json")
     try:
         described = json.loads(about.read_text(encoding="utf-8"))
-        classes, size = list(described["classes"]), int(described["image_size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        classes, size = [str(name) for name in described["classes"]], int(described["image_size"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{about} must give the `classes` and `image_size` of {path.name} ({type(error).__name__}: {error}):"
             " `dvc repro quantize` writes both"

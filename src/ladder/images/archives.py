@@ -48,10 +48,10 @@ def _folder(path: Path, wanted: Wanted) -> Iterator[Member]:
     for folder, folders, files in os.walk(path, followlinks=True, onerror=_fail):
         prefix = "".join(f"{part}/" for part in Path(folder).relative_to(path).parts)
         # Below the first level only wanted folders are walked: what lies beside them may be a whole home directory.
-        folders[:] = [f for f in folders if not _is_junk(f) and (not prefix or wanted(prefix + f))]
+        folders[:] = [f for f in folders if not is_junk(f) and (not prefix or wanted(prefix + f))]
         yield from ((prefix + f, None) for f in folders if wanted(prefix + f))
         for name in (prefix + f for f in files):
-            if _is_junk(name) or not wanted(name):
+            if is_junk(name) or not wanted(name):
                 continue
             file = path / name
             if not file.is_file():
@@ -66,7 +66,7 @@ def _zip(path: Path, wanted: Wanted) -> Iterator[Member]:
         for member in archive.infolist():
             kind = stat.S_IFMT(member.external_attr >> 16)  # 0 from a system without Unix modes
             name = _inside(path, member.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR), seen)
-            if wanted(name) and not _is_junk(name):
+            if wanted(name) and not is_junk(name):
                 _check_size(path, name, member.file_size)
                 yield name, None if member.is_dir() else archive.read(member)
 
@@ -76,7 +76,7 @@ def _tar(path: Path, wanted: Wanted) -> Iterator[Member]:
     with tarfile.open(path, "r:*") as archive:
         for member in archive:
             name = _inside(path, member.name, member.isfile() or member.isdir(), seen)
-            if wanted(name) and not _is_junk(name):
+            if wanted(name) and not is_junk(name):
                 _check_size(path, name, member.size)
                 content = archive.extractfile(member)
                 yield name, None if content is None else content.read()
@@ -114,7 +114,7 @@ def _check_size(path: Path, name: str, size_bytes: int) -> None:
         )
 
 
-def _is_junk(name: str) -> bool:
+def is_junk(name: str) -> bool:
     return any(part.startswith(".") or part.lower() in _JUNK for part in name.split("/"))
 
 
