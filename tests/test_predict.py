@@ -218,9 +218,10 @@ def test_usage_errors_exit_with_2(clone, capsys, arguments):
 
 
 def checkpoint(folder: Path, drop_rate: float) -> None:
+    from test_uncertainty import network
+
     from ladder.core.artifacts import checkpoints
     from ladder.core.types import Checkpoint
-    from test_uncertainty import network
 
     model = network(drop_rate=drop_rate)
     checkpoints.save(folder, Checkpoint(model.config | {"image_size": 8}, model.state_dict()))
