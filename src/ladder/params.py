@@ -90,11 +90,16 @@ class Data(Group):
 
 
 class Hardware(Group):
-    """Where and how to compute. `auto` takes what the committed table in `devices.py` says."""
+    """Where and how to compute. `auto` takes what the committed table in `devices.py` says.
+
+    `processes` divide each batch of a training between them; `sync_batch_norm` lets BatchNorm see the whole batch then.
+    """
 
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "float32", "bfloat16"]
     compile: bool
+    processes: Positive
+    sync_batch_norm: bool
     predict_batch_size: Positive
 
 

@@ -13,7 +13,10 @@ from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint
 from ladder.params import Rung
 from ladder.training import loop, models
+from ladder.training.distributed import World
 from ladder.training.resume import Session
+
+ALONE = World(1, 0, True)
 
 
 def rung(tiny, group="ablation", aug=True, **changes) -> Rung:
@@ -134,7 +137,7 @@ def test_every_image_is_seen_once_an_epoch_in_batches_of_at_most_the_given_size(
     numbers = torch.arange(len(split.train))
     orders = []
     for epoch in (0, 1, 0):
-        batches = [labels for _, labels in loop.iterate(images, numbers, model, cfg, epoch)]
+        batches = [labels for _, labels, _ in loop.iterate(images, numbers, model, cfg, epoch, ALONE)]
         assert max(len(batch) for batch in batches) <= 10
         orders.append(torch.cat(batches).tolist())
     assert sorted(orders[0]) == numbers.tolist()
@@ -147,7 +150,7 @@ def test_without_augmentation_batches_are_the_images_themselves(split, tiny):
         cfg = rung(tiny, aug=aug)
         model = build(split, cfg)
         numbers = torch.arange(len(labels))
-        same = [torch.equal(batch, images[n]) for batch, n in loop.iterate(images, numbers, model, cfg, 0)]
+        same = [torch.equal(batch, images[n]) for batch, n, _ in loop.iterate(images, numbers, model, cfg, 0, ALONE)]
         assert all(same) != aug
 
 

@@ -1,10 +1,35 @@
 """Knowledge distillation: a student learns from a teacher's logits on the very batch that it sees itself."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ladder.core.artifacts import checkpoints
+from ladder.core.errors import InputError
+from ladder.params import Rung
+from ladder.training import devices, models
 from ladder.training.loop import Loss
+
+
+def make_loss(teacher_folder: str, classes: tuple[str, ...], cfg: Rung) -> Loss:
+    """The loss of a rung that the checkpoint in `teacher_folder` teaches.
+
+    Raises: InputError for a teacher of other classes.
+    """
+    teacher = models.restore(checkpoints.load(teacher_folder)).to(devices.select(cfg.hardware))
+    if tuple(teacher.config["classes"]) != classes:
+        raise InputError(
+            f"{teacher_folder} knows other classes than data/split: run `dvc repro {Path(teacher_folder).name}`"
+        )
+    assert cfg.distill is not None, "the rung reads the group `distill`"
+    return loss_from(
+        teacher,
+        temperature=cfg.distill.temperature,
+        alpha=cfg.distill.alpha,
+        label_smoothing=cfg.recipe.label_smoothing,
+    )
 
 
 def loss_from(teacher: nn.Module, *, temperature: float, alpha: float, label_smoothing: float) -> Loss:

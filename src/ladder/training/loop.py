@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from ladder.core.errors import InputError, nearest
 from ladder.core.types import Logits, Part
 from ladder.params import Recipe, Rung
-from ladder.training import devices
+from ladder.training import devices, distributed
 from ladder.training.augment import augment
+from ladder.training.distributed import World
 from ladder.training.models import Classifier
 from ladder.training.progress import Progress
 from ladder.training.resume import Session
@@ -48,25 +49,42 @@ def cross_entropy(model: nn.Module, images: Tensor, labels: Tensor, *, label_smo
 def fit(model: Classifier, train: Part, val: Part, cfg: Rung, session: Session, loss_fn: Loss | None = None) -> Logits:
     """Train `model` in place and leave it with the weights of its best epoch, in eval mode.
 
+    Args and raises: as `advance`.
+    Returns: logits of the best epoch on `val`.
+    """
+    best, history = advance(model, train, val, cfg, session, loss_fn)
+    assert best is not None  # there is at least one epoch, and this process by itself writes
+    session.write_history(history)
+    model.load_state_dict(best.weights)
+    model.eval()
+    return Logits(best.logits.numpy(), val.labels, val.ids)
+
+
+def advance(
+    model: Classifier, train: Part, val: Part, cfg: Rung, session: Session, loss_fn: Loss | None = None
+) -> tuple[Best | None, list[dict[str, float]]]:
+    """Train from where the session stands to the last epoch, alone or as one of several processes.
+
     Args:
         loss_fn: (model, augmented images, labels) -> scalar mean loss; None: cross entropy with the recipe's smoothing.
-    Returns: logits of the best epoch on `val`.
+    Returns: the best epoch and a row per epoch, as far as this process writes.
     Raises: Diverged; InputError for an optimizer or momentum that timm does not have, or a batch of one image.
     """
-    recipe = cfg.recipe
+    recipe, world = cfg.recipe, distributed.world()
     device = devices.select(cfg.hardware)
     dtype = devices.precision(recipe.arch, cfg.hardware, device)
     loss_fn = loss_fn or partial(cross_entropy, label_smoothing=recipe.label_smoothing)
     model.to(device).to(memory_format=torch.channels_last)  # on a CPU up to twice as fast for the ladder's networks
     steps = math.ceil(len(train) / recipe.batch_size)
-    if len(train) < 2 * steps:
+    if len(train) // steps < 2 * world.size:
+        shared = f", each over {world.size} processes," if world.size > 1 else ""
         raise InputError(
-            f"{len(train)} training images in batches of at most {recipe.batch_size} leave a batch of one image, over"
-            " which batch normalization cannot normalize: it takes at least 2 images, for an odd number batch_size 3"
+            f"{len(train)} training images in batches of at most {recipe.batch_size}{shared} leave a batch of one image,"
+            " over which batch normalization cannot normalize: it takes at least 2 images, for an odd number batch_size"
+            f" {2 * world.size + 1}"
         )
     optimizer = make_optimizer(model, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(relative_lr, recipe, steps))
-    forward = torch.compile(model) if cfg.hardware.compile else model
     images, labels = on_device(train, device)
 
     best: Best | None = None
@@ -77,13 +95,22 @@ def fit(model: Classifier, train: Part, val: Part, cfg: Rung, session: Session, 
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         best, history = Best(**state["best"]), state["history"]
+    if world.sum(len(history)) != world.size * len(history):
+        raise InputError(
+            f"{session.name}: the machines hold resume states of different epochs (this one: {len(history)}): copy"
+            " .ladder/state of one to the others, or `make clean` on all"
+        )
+    forward: Any = model if world.size == 1 else distributed.parallel(model, cfg.hardware.sync_batch_norm)
+    forward = torch.compile(forward) if cfg.hardware.compile else forward
 
-    progress = Progress(session.name, recipe.epochs, len(train), done=len(history))
+    progress = Progress(session.name, recipe.epochs, len(train), done=len(history), shown=world.rank == 0)
     for epoch in range(len(history), recipe.epochs):
-        batches = iterate(images, labels, model, cfg, epoch)
-        loss = train_epoch(forward, batches, autocast(loss_fn, device, dtype), optimizer, schedule, progress)
+        batches = iterate(images, labels, model, cfg, epoch, world)
+        loss = train_epoch(forward, batches, autocast(loss_fn, device, dtype), optimizer, schedule, progress, world)
         if not math.isfinite(loss):
             raise Diverged(f"epoch {epoch + 1}: the training loss is {loss} at lr={recipe.lr}: lower the learning rate")
+        if not world.writes:
+            continue
 
         logits = predict(model, val, cfg.hardware.predict_batch_size)
         scores: dict[str, float] = {
@@ -106,30 +133,27 @@ def fit(model: Classifier, train: Part, val: Part, cfg: Rung, session: Session, 
             }
         )
         progress.epoch_done(scores)
-
     progress.close()
-    assert best is not None  # there is at least one epoch
-    session.write_history(history)
-    model.load_state_dict(best.weights)
-    model.eval()
-    return Logits(best.logits.numpy(), val.labels, val.ids)
+    return best, history
 
 
-def train_epoch(model: Any, batches: Iterator, loss_fn: Loss, optimizer, schedule, progress: Progress) -> float:
-    """One pass over the batches; the mean loss over images."""
+def train_epoch(
+    model: Any, batches: Iterator, loss_fn: Loss, optimizer, schedule, progress: Progress, world: World
+) -> float:
+    """One pass over the batches, of which this process sees its parts; the mean loss over all images."""
     model.train()
     total: float | Tensor = 0.0
     seen = 0
-    for images, labels in batches:  # (B, 3, H, W), (B,)
+    for images, labels, whole in batches:  # (B, 3, H, W), (B,), images of all processes
         loss = loss_fn(model, images, labels)  # mean over B
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss * world.weight(len(labels), whole)).backward()
         optimizer.step()
         schedule.step()  # per step
         total += loss.detach() * len(labels)  # no device sync
-        seen += len(labels)
-        progress.step(len(labels), loss.detach())
-    return float(total) / seen
+        seen += whole
+        progress.step(whole, loss.detach())
+    return world.sum(total) / seen
 
 
 def autocast(loss_fn: Loss, device: torch.device, dtype: torch.dtype) -> Loss:
@@ -156,14 +180,15 @@ def predict(model: nn.Module, part: Part, batch_size: int) -> Tensor:
 
 
 def iterate(
-    images: Tensor, labels: Tensor, model: Classifier, cfg: Rung, epoch: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of one epoch in an order, with augmentation and dropout, that follow from (seed, epoch).
+    images: Tensor, labels: Tensor, model: Classifier, cfg: Rung, epoch: int, world: World
+) -> Iterator[tuple[Tensor, Tensor, int]]:
+    """This process' parts of an epoch's batches, and the size of the whole batch.
 
+    Order, augmentation and dropout follow from (seed, epoch); the first two are the same for any number of processes.
     Batches are of nearly equal size, at most `batch_size`; none is dropped, so an epoch sees every image once.
     """
     device = images.device
-    torch.manual_seed(_mix(cfg.seed, epoch, 0))  # dropout
+    torch.manual_seed(_mix(cfg.seed, epoch, 3 + world.rank if world.rank else 0))  # dropout
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(_mix(cfg.seed, epoch, 1)))
     generator = torch.Generator(device).manual_seed(_mix(cfg.seed, epoch, 2))
     mean = model.mean.flatten()
@@ -171,7 +196,7 @@ def iterate(
         batch = images[chosen]
         if cfg.aug is not None:
             batch = augment(batch, cfg.aug, mean, generator)
-        yield batch, labels[chosen]
+        yield world.share(batch), world.share(labels[chosen]), len(chosen)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -13,11 +13,13 @@ class Progress:
     Args:
         images: in one epoch.
         done: epochs that an earlier, interrupted run finished.
+        shown: False for all but one of several processes.
     """
 
-    def __init__(self, name: str, epochs: int, images: int, done: int):
+    def __init__(self, name: str, epochs: int, images: int, done: int, shown: bool = True):
         self._name, self._epochs, self._images = name, epochs, images
         self._first = self._done = done
+        self._shown = shown
         self._start = time.perf_counter()
         self._bar = tqdm(
             desc=name,
@@ -25,7 +27,7 @@ class Progress:
             initial=done * images,
             unit=" images",
             leave=False,
-            disable=not sys.stderr.isatty(),
+            disable=not shown or not sys.stderr.isatty(),
         )
 
     def step(self, images: int, loss: Tensor) -> None:
@@ -36,6 +38,8 @@ class Progress:
     def epoch_done(self, scores: dict[str, float]) -> None:
         """One line: losses, validation accuracy, images/s with validation included, time left in the run."""
         self._done += 1
+        if not self._shown:
+            return
         seconds = time.perf_counter() - self._start
         epochs = self._done - self._first
         left = tqdm.format_interval(seconds / epochs * (self._epochs - self._done))

@@ -1,10 +1,13 @@
 """One trained rung: Split -> Checkpoint, Predictions and history, written under the rung's name."""
 
-from ladder.core.artifacts import checkpoints, predictions
+from collections.abc import Callable
+from pathlib import Path
+
+from ladder.core.artifacts import checkpoints, predictions, splits
 from ladder.core.runs import Run
 from ladder.core.types import Checkpoint, Logits, Predictions, Split
 from ladder.params import Rung
-from ladder.training import devices, loop, models
+from ladder.training import devices, distributed, loop, models
 from ladder.training.resume import Session
 
 
@@ -12,18 +15,22 @@ def outputs(name: str) -> list[str]:
     return [f"models/{name}", f"predictions/{name}.npz"]
 
 
-def train(run: Run[Rung], split: Split, loss_fn: loop.Loss | None = None) -> None:
+MakeLoss = Callable[[], loop.Loss]
+
+
+def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> None:
     """Build, fit (resuming where an earlier run was killed), predict test once, and write the rung.
 
     Args:
-        loss_fn: as for `loop.fit`.
+        make_loss: gives the loss of `loop.fit`; called in each process that trains, so it must be one to pickle.
     """
     cfg = run.params
     device = devices.select(cfg.hardware)
-    model = models.build(cfg.recipe, cfg.model, split.classes, split.mean, split.std, cfg.seed, cfg.se)
+    model = build(split, cfg)
     with run.state(devices.environment(device)) as folder:
-        session = Session(run.name, folder, f"plots/{run.name}/history.csv")
-        val = loop.fit(model, split.train, split.val, cfg, session, loss_fn)
+        if cfg.hardware.processes > 1:
+            distributed.run(run.name, cfg.hardware.processes, advance, run.name, folder, cfg, make_loss)
+        val = loop.fit(model, split.train, split.val, cfg, session(run.name, folder), make_loss and make_loss())
         test = loop.predict(model, split.test, cfg.hardware.predict_batch_size)
         config = model.config | {"image_size": split.train.images.shape[-1]}  # what users' images are resized to
         checkpoints.save(f"models/{run.name}", Checkpoint(config, loop.cpu_copy(model)))
@@ -31,6 +38,21 @@ def train(run: Run[Rung], split: Split, loss_fn: loop.Loss | None = None) -> Non
             val, Logits(test.numpy(), split.test.labels, split.test.ids), split.classes, provenance(model, split, cfg)
         )
         predictions.save(f"predictions/{run.name}.npz", answers)
+
+
+def advance(name: str, folder: Path, cfg: Rung, make_loss: MakeLoss | None) -> None:
+    """Take a run's resume state to its last epoch, as one of several processes."""
+    split = splits.load("data/split")
+    loss_fn = make_loss and make_loss()
+    loop.advance(build(split, cfg), split.train, split.val, cfg, session(name, folder), loss_fn)
+
+
+def build(split: Split, cfg: Rung) -> models.Classifier:
+    return models.build(cfg.recipe, cfg.model, split.classes, split.mean, split.std, cfg.seed, cfg.se)
+
+
+def session(name: str, folder: Path) -> Session:
+    return Session(name, folder, f"plots/{name}/history.csv")
 
 
 def provenance(model: models.Classifier, split: Split, cfg: Rung) -> dict[str, str | int]:
