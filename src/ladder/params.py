@@ -34,6 +34,12 @@ RECIPES = {
 }
 UNAUGMENTED = ("train_baseline", "train_noaug")
 
+# Keys that were, and what took their place.
+GONE = {
+    "model.pretrained": "gone, set <recipe>.weights (baseline.weights, effnet.weights, ...): imagenet, or scratch",
+    "model.weights": "gone, put the file into assets/weights/ as <arch>.safetensors and set <recipe>.weights: imagenet",
+}
+
 
 class Group(BaseModel):
     """Frozen, strict (no "yes" for true, no NaN), and closed to unknown keys."""
@@ -104,11 +110,9 @@ class Hardware(Group):
 
 
 class Model(Group):
-    """Transfer learning (`pretrained`) or training from scratch. `weights`: architecture -> local safetensors file."""
+    """What all networks share: how images become a recipe's `input_size`."""
 
-    pretrained: bool
     resize: Literal["bilinear", "bicubic", "nearest"]
-    weights: dict[str, FilePath]
 
 
 class Stem(Group):
@@ -123,10 +127,17 @@ class Stem(Group):
     unstrided_stages: Annotated[int, Field(ge=0, le=10)]
 
 
+Start = Literal["scratch", "imagenet"]
+
+
 class Recipe(Group):
-    """One training recipe. Sizes in pixels, rates per step, durations in epochs."""
+    """One training recipe. Sizes in pixels, rates per step, durations in epochs.
+
+    `weights`: random ones, or those that the stage `weights` found.
+    """
 
     arch: str
+    weights: Start
     input_size: Pixels
     stem: Stem | None
     drop_rate: BelowOne
@@ -139,6 +150,15 @@ class Recipe(Group):
     schedule: Literal["constant", "cosine"]
     warmup_epochs: Annotated[float, Field(ge=0)]
     label_smoothing: BelowOne
+
+    @model_validator(mode="after")
+    def pretrained_weights_keep_their_stem(self):
+        if self.weights == "imagenet" and self.stem is not None:
+            raise ValueError(
+                "stem must be null with weights=imagenet: pretrained weights keep the stem they were trained with"
+                " (enlarge the images with input_size instead)"
+            )
+        return self
 
     @model_validator(mode="after")
     def warmup_ends(self):
@@ -244,6 +264,13 @@ class Images(Group):
     source: SourceName
 
 
+class Weights(Group):
+    """All the params that the stage `weights` depends on, for one recipe."""
+
+    arch: str
+    weights: Start
+
+
 class Rung(Group):
     """All the params that one training run depends on. Two rungs with equal params are the same run."""
 
@@ -321,12 +348,6 @@ class Params(Group):
                 for group in dict.fromkeys(("student", head))
                 if getattr(self, group).drop_rate == 0
             ]
-        for group in sorted(set(RECIPES.values())):
-            if self.model.pretrained and getattr(self, group).stem is not None:
-                problems.append(
-                    f"{group}.stem must be null with model.pretrained=true: pretrained weights keep the stem they were"
-                    " trained with (enlarge the images with input_size instead)"
-                )
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -335,18 +356,23 @@ class Params(Group):
         """The params of the stage `images`."""
         return Images(source=self.data.source)
 
+    def weights(self, group: str) -> Weights:
+        """The params of the stage `weights` for one recipe. Raises InputError for a group that is none."""
+        groups = sorted(set(RECIPES.values()))
+        if group not in groups:
+            raise InputError(f"no recipe is named {group!r}; there are {', '.join(groups)}{nearest(group, groups)}")
+        recipe = getattr(self, group)
+        return Weights(arch=recipe.arch, weights=recipe.weights)
+
     def rung(self, name: str) -> Rung:
         """The params of one training stage. Raises InputError for a name that is none."""
-        if name not in RECIPES:
-            raise InputError(
-                f"no training stage is named {name!r}; there are {', '.join(RECIPES)}{nearest(name, RECIPES)}"
-            )
+        recipe = recipe_of(name)
         augmented = name not in UNAUGMENTED and self.aug.enabled
         return Rung(
             seed=self.seed,
             hardware=self.hardware,
             model=self.model,
-            recipe=getattr(self, RECIPES[name]),
+            recipe=getattr(self, recipe),
             aug=self.aug if augmented else None,
             se=self.se if name == "train_se" else None,
             distill=self.distill if name == "distill" else None,
@@ -370,6 +396,13 @@ class Params(Group):
         return Benchmarking(hardware=self.hardware, queries=self.benchmark.queries)
 
 
+def recipe_of(name: str) -> str:
+    """The group of params that a training stage reads its recipe from. Raises InputError for a name that is none."""
+    if name not in RECIPES:
+        raise InputError(f"no training stage is named {name!r}; there are {', '.join(RECIPES)}{nearest(name, RECIPES)}")
+    return RECIPES[name]
+
+
 def read(path: str | Path = PATH) -> Params:
     """Read and validate the whole of params.yaml. Raises InputError that lists every problem with its key."""
     return validate(load_yaml(path), path)
@@ -380,7 +413,7 @@ def validate(values: Any, path: str | Path = PATH) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        problems = describe(error, Params)
+        problems = describe(error, Params, GONE)
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(
             f"{path}: {count} (nothing was run):\n" + "\n".join(f"  {line}" for line in problems)

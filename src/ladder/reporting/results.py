@@ -38,7 +38,7 @@ def results(p: Params, ladder: Sequence[str]) -> str:
     return markdown.render(
         "results.md.j2",
         source=p.data.source,
-        pretrained=p.model.pretrained,
+        weights=sorted({getattr(p, group).weights for group in params.RECIPES.values()}),
         input_sizes=sorted({getattr(p, group).input_size for group in params.RECIPES.values()}),
         seed=p.seed,
         reference_size=report.REFERENCE_SIZE,
