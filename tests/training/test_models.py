@@ -133,6 +133,23 @@ def test_the_se_head_needs_a_feature_map(arch, size):
         build(recipe(arch, size), se=SE)
 
 
+@pytest.mark.parametrize(
+    ("arch", "message"),
+    [
+        ("efficientvit_b0", r"and efficientvit_b0 gives none \(Cannot disable pooling\): choose a convolutional"),
+        ("efficientvim_m1", "and efficientvim_m1 ends in several tensors: choose a convolutional"),
+    ],
+)
+def test_a_head_that_is_bound_to_its_network_is_no_place_for_the_se_head(arch, message):
+    with pytest.raises(InputError, match=message):
+        build(recipe(arch, 32), se=SE)
+
+
+def test_a_network_whose_stages_are_no_module_keeps_its_strides():
+    with pytest.raises(InputError, match=r"hrnet_w18_small has . stages that halve the resolution: unstrided_stages=9"):
+        build(recipe("hrnet_w18_small", 32, stem(unstrided_stages=9)))
+
+
 @pytest.mark.parametrize("arch", ["resnet18", "test_efficientnet", "mobilenetv3_small_100", "test_convnext"])
 def test_the_se_head_takes_convolutional_networks(arch):
     images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)

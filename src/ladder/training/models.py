@@ -126,8 +126,7 @@ def _assemble(config: Mapping[str, Any]) -> Classifier:
         _fit_to_small_images(net, config["arch"], Stem(**stem))
     _draw_head_for_few_classes(net)
     if config["se"] is not None:
-        net.reset_classifier(0, "")
-        net = SqueezeExciteNet(net, _feature_channels(net, config), classes, **config["se"])
+        net = SqueezeExciteNet(net, _drop_head(net, config), classes, **config["se"])
     classifier = Classifier(net, config)
     _try_out(classifier, config)
     return classifier
@@ -147,15 +146,19 @@ def _try_out(net: nn.Module, config: Mapping[str, Any]) -> Tensor:
         ) from None
 
 
-def _feature_channels(net: Any, config: Mapping[str, Any]) -> int:
-    """The channels of a headless timm network's last feature map. Raises InputError where it has none."""
-    shape = tuple(_try_out(net, config).shape)
+def _drop_head(net: Any, config: Mapping[str, Any]) -> int:
+    """Leave a timm network its feature map: the channels of it. Raises InputError where it has none."""
+    needed = f"the squeeze-and-excitation head needs a feature map (B, C, H, W), and {config['arch']}"
+    advice = "choose a convolutional network for the recipe of train_se"
+    try:
+        net.reset_classifier(0, "")
+    except Exception as error:  # heads that cannot do without their pooling refuse in several ways
+        raise InputError(f"{needed} gives none ({_first_line(error)}): {advice}") from None
+    features = _try_out(net, config)
+    shape = tuple(features.shape) if isinstance(features, Tensor) else "several tensors"
     if len(shape) != 4 or shape[1] not in (net.num_features, getattr(net, "head_hidden_size", None)):
-        raise InputError(
-            f"the squeeze-and-excitation head needs a feature map (B, C, H, W), and {config['arch']} ends in"
-            f" {shape}: choose a convolutional network for the recipe of train_se"
-        )
-    return shape[1]
+        raise InputError(f"{needed} ends in {shape}: {advice}")
+    return int(shape[1])
 
 
 def _first_line(error: Exception) -> str:
@@ -212,7 +215,7 @@ def _fit_to_small_images(net: Any, arch: str, stem: Stem) -> None:
 def _stages(net: nn.Module) -> list[nn.Module]:
     """Stages in order: `blocks` (EfficientNet, MobileNet), `stages` (ConvNeXt and others) or `layer1..4` (ResNet)."""
     for name in ("blocks", "stages"):
-        if hasattr(net, name):
+        if isinstance(getattr(net, name, None), nn.Module):
             return list(net.get_submodule(name).children())
     return [stage for name, stage in net.named_children() if name.startswith("layer")]
 
