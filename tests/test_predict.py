@@ -522,7 +522,7 @@ def test_a_checkpoint_without_dropout_gives_no_samples(clone, capsys):
     checkpoint(clone / "models/distill", drop_rate=0.0)
     write_image(Path("a.png"), "red")
     assert run("a.png", "--model", "distill", "--samples", "5") == 2
-    assert "student.drop_rate" in capsys.readouterr().err
+    assert "set the drop_rate of its recipe" in capsys.readouterr().err
     assert run("a.png", "--model", "distill") == 0
 
 

@@ -3,12 +3,15 @@
 The whole file is validated whatever part a stage needs, so that a typo in `distill` stops `split` in its first second.
 """
 
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
+from ladder import ladder_file
 from ladder.core.errors import InputError, nearest
+from ladder.ladder_file import Ladder
 from ladder.params_file import describe, load_yaml
 
 # Upper bounds keep a slip of the keyboard from ending hours later in NumPy's, torch's or the system's own words.
@@ -19,20 +22,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 
 PATH = "params.yaml"
-
-# Which recipe a rung reads, whether it reads `aug`, and which further groups it reads.
-# Matched rungs share their recipe, so that no override can unbalance a comparison.
-RECIPES = {
-    "train_baseline": "baseline",
-    "train_aug": "ablation",
-    "train_noaug": "ablation",
-    "train_resnet": "resnet",
-    "train_se": "resnet",
-    "train_effnet": "effnet",
-    "train_student": "student",
-    "distill": "student",
-}
-UNAUGMENTED = ("train_baseline", "train_noaug")
+STUDENT = "distill"  # the rung that is deployed
 
 
 class Group(BaseModel):
@@ -190,16 +180,6 @@ class Ensemble(Group):
     vote: Literal["logits", "probabilities"]
     weights: Literal["equal", "validation"]
 
-    @field_validator("members")
-    @classmethod
-    def members_are_trained(cls, members: list[str]):
-        for name in members:
-            if name not in RECIPES:
-                raise ValueError(f"no training stage is named {name!r}{nearest(name, RECIPES)}")
-            if members.count(name) > 1:
-                raise ValueError(f"{name} stands there twice")
-        return members
-
 
 class Quantize(Group):
     """int8 models. `calibration_images` are taken from the training part; `max_drop` is what `make check` allows.
@@ -280,19 +260,16 @@ class Benchmarking(Group):
 
 
 class Params(Group):
-    """The whole of params.yaml."""
+    """The whole of params.yaml, but for the recipes, which `schema` adds: one for each group that ladder.yaml names."""
+
+    ladder: ClassVar[Ladder]
 
     seed: Annotated[int, Field(ge=0, lt=2**63)]  # what torch takes
     data: Data
     hardware: Hardware
     model: Model
     aug: Aug
-    baseline: Recipe
-    ablation: Recipe
-    resnet: Recipe
     se: SqueezeExcite
-    effnet: Recipe
-    student: Recipe
     distill: Distill
     ensemble: Ensemble
     quantize: Quantize
@@ -308,21 +285,16 @@ class Params(Group):
             problems.append(f"aug.crop_padding={self.aug.crop_padding} must be below data.image_size={size}")
         if self.aug.cutout > size:
             problems.append(f"aug.cutout={self.aug.cutout} must not exceed data.image_size={size}")
-        teachers = [name for name in RECIPES if name != "distill"]
-        if self.distill.teacher not in teachers:
-            problems.append(
-                f"distill.teacher must be a training stage ({', '.join(teachers)}), not {self.distill.teacher!r}"
-                + nearest(self.distill.teacher, teachers)
-            )
-        else:
-            head = "se" if self.distill.teacher == "train_se" else RECIPES[self.distill.teacher]
+        problems += self._unknown_rungs()
+        if not problems:
+            dropping = (self._dropout_of(name) for name in (STUDENT, self.distill.teacher))
             problems += [
-                f"{group}.drop_rate must be above 0: `uncertainty` needs dropout in the student and in its teacher"
-                for group in dict.fromkeys(("student", head))
+                f"{group}.drop_rate must be above 0: `mc_dropout` needs dropout in the student and in its teacher"
+                for group in dict.fromkeys(dropping)
                 if getattr(self, group).drop_rate == 0
             ]
-        for group in sorted(set(RECIPES.values())):
-            if self.model.pretrained and getattr(self, group).stem is not None:
+        for group in self.ladder.recipes:
+            if self.model.pretrained and self.recipe(group).stem is not None:
                 problems.append(
                     f"{group}.stem must be null with model.pretrained=true: pretrained weights keep the stem they were"
                     " trained with (enlarge the images with input_size instead)"
@@ -331,25 +303,28 @@ class Params(Group):
             raise ValueError("\n".join(problems))
         return self
 
+    def recipe(self, group: str) -> Recipe:
+        """The group of that name, one of `ladder.recipes`."""
+        return getattr(self, group)
+
     def images(self) -> Images:
         """The params of the stage `images`."""
         return Images(source=self.data.source)
 
     def rung(self, name: str) -> Rung:
         """The params of one training stage. Raises InputError for a name that is none."""
-        if name not in RECIPES:
-            raise InputError(
-                f"no training stage is named {name!r}; there are {', '.join(RECIPES)}{nearest(name, RECIPES)}"
-            )
-        augmented = name not in UNAUGMENTED and self.aug.enabled
+        rungs = self.ladder.rungs
+        if name not in rungs:
+            raise InputError(f"no training stage is named {name!r}; there are {', '.join(rungs)}{nearest(name, rungs)}")
+        reads = rungs[name].reads
         return Rung(
             seed=self.seed,
             hardware=self.hardware,
             model=self.model,
-            recipe=getattr(self, RECIPES[name]),
-            aug=self.aug if augmented else None,
-            se=self.se if name == "train_se" else None,
-            distill=self.distill if name == "distill" else None,
+            recipe=self.recipe(rungs[name].recipe),
+            aug=self.aug if "aug" in reads and self.aug.enabled else None,
+            se=self.se if "se" in reads else None,
+            distill=self.distill if "distill" in reads else None,
         )
 
     def monte_carlo(self) -> MonteCarlo:
@@ -365,9 +340,44 @@ class Params(Group):
         """The params of the stage `uncertainty`."""
         return Doubts(teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins)
 
+    def _unknown_rungs(self) -> list[str]:
+        """What is wrong with the names of rungs in `distill` and `ensemble`."""
+        problems, teachers, rungs = [], self.ladder.teachers, self.ladder.rungs
+        if self.distill.teacher not in teachers:
+            problems.append(
+                f"distill.teacher must be a training stage ({', '.join(teachers)}), not {self.distill.teacher!r}"
+                + nearest(self.distill.teacher, teachers)
+            )
+        for name in dict.fromkeys(self.ensemble.members):
+            if name not in rungs:
+                problems.append(f"ensemble.members: no training stage is named {name!r}{nearest(name, rungs)}")
+            if self.ensemble.members.count(name) > 1:
+                problems.append(f"ensemble.members: {name} stands there twice")
+        return problems
+
+    def _dropout_of(self, rung: str) -> str:
+        """The group that holds a rung's `drop_rate`."""
+        entry = self.ladder.rungs[rung]
+        return "se" if "se" in entry.reads else entry.recipe
+
     def benchmarking(self) -> Benchmarking:
         """The params of the stage `benchmark`."""
         return Benchmarking(hardware=self.hardware, queries=self.benchmark.queries)
+
+
+def schema(ladder: Ladder) -> type[Params]:
+    """The whole of params.yaml: a recipe for each group that the ladder names, besides what every ladder has."""
+    return _schema(ladder.model_dump_json())
+
+
+@lru_cache
+def _schema(text: str) -> type[Params]:
+    """One class for one ladder, so that equal params are equal."""
+    ladder = Ladder.model_validate_json(text)
+    recipes: dict[str, Any] = {group: (Recipe, ...) for group in ladder.recipes}
+    made = create_model("Params", __base__=Params, **recipes)
+    made.ladder = ladder
+    return made
 
 
 def read(path: str | Path = PATH) -> Params:
@@ -376,11 +386,12 @@ def read(path: str | Path = PATH) -> Params:
 
 
 def validate(values: Any, path: str | Path = PATH) -> Params:
-    """Validate what `load_yaml` read from `path`. Raises InputError that lists every problem with its key."""
+    """Validate what `load_yaml` read from `path`, for the ladder beside it. Raises InputError that lists problems."""
+    params = schema(ladder_file.read(Path(path).with_name(ladder_file.PATH)))
     try:
-        return Params.model_validate(values)
+        return params.model_validate(values)
     except ValidationError as error:
-        problems = describe(error, Params)
+        problems = describe(error, params)
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(
             f"{path}: {count} (nothing was run):\n" + "\n".join(f"  {line}" for line in problems)

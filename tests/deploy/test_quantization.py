@@ -289,16 +289,16 @@ def rungs(workspace, split):
         parts = (Logits(classifier(torch.from_numpy(p.images)).detach().numpy(), p.labels, p.ids)
                  for p in (split.val, split.test))  # fmt: skip
         provenance = {"source": "digits", "arch": arch, "parameters": models.parameter_count(classifier), "epochs": 1}
-        predictions.save(f"predictions/{name}.npz", Predictions(*parts, split.classes, provenance))
+        predictions.save(f"predictions/trained/{name}.npz", Predictions(*parts, split.classes, provenance))
     return split
 
 
 def test_stage(rungs, capsys):
     main("quantize")
     for name, arch in (("distill", "test_efficientnet"), ("train_resnet", "test_resnet")):
-        pytorch = predictions.load(f"predictions/{name}.npz").test
+        pytorch = predictions.load(f"predictions/trained/{name}.npz").test
         for kind, precision in (("float", "float32"), ("dynamic", "dynamic int8"), ("static", "static int8")):
-            read = predictions.load(f"predictions/{name}_{kind}.npz")
+            read = predictions.load(f"predictions/deployed/{name}_{kind}.npz")
             assert np.array_equal(read.test.ids, rungs.test.ids)
             assert read.provenance["precision"] == precision
             about = onnx_files.about(f"models/quantize/{name}_{kind}.onnx")
@@ -307,7 +307,7 @@ def test_stage(rungs, capsys):
             ran = onnx_runtime.predict(f"models/quantize/{name}_{kind}.onnx", rungs.test.images)
             np.testing.assert_array_equal(ran, read.test.logits)
         np.testing.assert_allclose(
-            predictions.load(f"predictions/{name}_float.npz").test.logits, pytorch.logits, rtol=1e-3, atol=1e-4
+            predictions.load(f"predictions/deployed/{name}_float.npz").test.logits, pytorch.logits, rtol=1e-3, atol=1e-4
         )
     assert "train_resnet: logits of PyTorch and ONNX Runtime differ by at most" in capsys.readouterr().out
 

@@ -12,7 +12,7 @@ from ladder.training.resume import Session
 
 
 def outputs(name: str) -> list[str]:
-    return [f"models/{name}", f"predictions/{name}.npz"]
+    return [f"models/{name}", f"predictions/trained/{name}.npz"]
 
 
 MakeLoss = Callable[[], loop.Loss]
@@ -37,7 +37,7 @@ def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> No
         answers = Predictions(
             val, Logits(test.numpy(), split.test.labels, split.test.ids), split.classes, provenance(model, split, cfg)
         )
-        predictions.save(f"predictions/{run.name}.npz", answers)
+        predictions.save(f"predictions/trained/{run.name}.npz", answers)
 
 
 def advance(name: str, folder: Path, cfg: Rung, make_loss: MakeLoss | None) -> None:
