@@ -3,8 +3,8 @@
 import importlib.util
 import sys
 
-# Stages import from here first. A `dvc` called by its path runs them with whatever Python is on PATH, a system's own for
-# one, and that is better said than shown by the traceback of some import.
+# Stages import from here first. A `dvc` called by its path runs them with whatever Python is on PATH, the system's own
+# perhaps, and that is better said than shown by the traceback of some import.
 _missing = [name for name in ("filelock", "numpy", "PIL", "pydantic") if importlib.util.find_spec(name) is None]
 if _missing:
     sys.exit(
