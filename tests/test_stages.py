@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from imports import ROOT
-from ladder.core.artifacts import checkpoints, predictions, splits
+from ladder import params
+from ladder.core.artifacts import checkpoints, predictions, pretrained, splits
 from ladder.core.errors import InputError
 from ladder.training import models
 
@@ -23,6 +24,8 @@ def main(script: str, *arguments: str) -> None:
 @pytest.fixture
 def made(workspace, split):
     splits.save("data/split", split)
+    for rung in params.read().ladder.rungs:
+        pretrained.save(f"data/weights/{rung}", None)
     return split
 
 

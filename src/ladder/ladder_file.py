@@ -60,5 +60,5 @@ def read(path: str | Path = PATH) -> Ladder:
     try:
         return Ladder.model_validate(params_file.load_yaml(path))
     except ValidationError as error:
-        problems = params_file.describe(error, Ladder)
+        problems = params_file.describe(error, Ladder, {})
         raise InputError("\n  ".join([f"{path} (which models there are, and how they are made):", *problems])) from None

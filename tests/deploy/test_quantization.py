@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from imports import ROOT
-from ladder import params
+from ladder import params, params_groups
 from ladder.core.artifacts import checkpoints, predictions, splits
 from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint, Logits, Predictions
@@ -43,11 +43,11 @@ for kind, it in made.items():
 def trained(arch: str, split, size: int = 8, **stem) -> models.Classifier:
     """A classifier whose BatchNorm has seen the images, so that folding it matters; not trained further."""
     recipe = params.Recipe(
-        arch=arch, input_size=size, stem=params.Stem(**stem) if stem else None, drop_rate=0.0, epochs=1, batch_size=8,
-        optimizer="sgd", lr=0.1, momentum=0.0, weight_decay=0.0, schedule="constant", warmup_epochs=0.0,
-        label_smoothing=0.0,
+        arch=arch, weights="scratch", input_size=size, stem=params_groups.Stem(**stem) if stem else None, drop_rate=0.0,
+        epochs=1, batch_size=8, optimizer="sgd", lr=0.1, momentum=0.0, weight_decay=0.0, schedule="constant",
+        warmup_epochs=0.0, label_smoothing=0.0,
     )  # fmt: skip
-    model = params.Model(pretrained=False, resize="bilinear", weights={})
+    model = params.Model(resize="bilinear")
     classifier = models.build(recipe, model, split.classes, split.mean, split.std, seed=1)
     for module in classifier.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

@@ -35,7 +35,7 @@ def results(p: Params) -> str:
     return markdown.render(
         "results.md.j2",
         source=p.data.source,
-        pretrained=p.model.pretrained,
+        weights=sorted({p.recipe(group).weights for group in p.ladder.recipes}),
         input_sizes=sorted({p.recipe(group).input_size for group in p.ladder.recipes}),
         seed=p.seed,
         reference_size=report.REFERENCE_SIZE,
