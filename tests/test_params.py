@@ -147,6 +147,6 @@ def test_rungs_may_mix_scratch_and_pretrained():
     values["effnet"]["stem"] = None
     cfg = params.validate(values)
     assert (cfg.rung("train_effnet").recipe.weights, cfg.rung("train_aug").recipe.weights) == ("imagenet", "scratch")
-    assert (cfg.weights("effnet").weights, cfg.weights("effnet").arch) == ("imagenet", cfg.effnet.arch)
-    with pytest.raises(InputError, match=r"no recipe is named 'efnet'.*did you mean effnet"):
-        cfg.weights("efnet")
+    assert (cfg.weights("train_effnet").weights, cfg.weights("train_effnet").arch) == ("imagenet", cfg.effnet.arch)
+    with pytest.raises(InputError, match=r"no training stage is named 'train_efnet'.*did you mean train_effnet"):
+        cfg.weights("train_efnet")

@@ -3,6 +3,8 @@
 import hashlib
 import http.server
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ import timm
 import torch
 from huggingface_hub import constants
 
+from imports import SRC
 from ladder.core.errors import InputError
 from ladder.core.types import Pretrained
 from ladder.pretrained import assets, sources
@@ -202,6 +205,22 @@ def test_a_file_that_is_not_the_one_whose_digest_was_named(hub, state, tmp_path)
 def test_a_file_of_something_else(hub, arch, channels, message):
     hub.files[REPO] = safetensors.torch.save(timm.create_model(arch, in_chans=channels).state_dict())
     refused(f"the weights {REPO} .*{message}")
+
+
+@pytest.mark.slow
+def test_the_environment_names_mirror_and_cache(hub, tmp_path):
+    """In a process of its own, since the hub's package reads the environment once."""
+    command = [sys.executable, "-c", f"from ladder.pretrained import sources; print(sources.find({ARCH!r}).sha256)"]
+    environment = os.environ | {"PYTHONPATH": str(SRC), "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home")}
+    environment.pop("HF_HUB_CACHE", None)
+    asked = []
+    for offline in ("0", "1"):
+        set_to = environment | {"HF_HUB_OFFLINE": offline}
+        done = subprocess.run(command, env=set_to, capture_output=True, text=True)
+        assert done.stdout.strip() == hashlib.sha256(hub.files[REPO]).hexdigest(), done.stderr
+        asked.append(len(hub.asked))
+    assert 0 < asked[0] == asked[1]
+    assert list((tmp_path / "home/hub").glob("models--timm--test_resnet*"))
 
 
 @pytest.mark.parametrize("address", ["localhost:1", "http://[", "no address"])

@@ -88,13 +88,13 @@ def test_the_card_tells_the_measured_latency(run):
 
 def test_weights_and_class_names_are_told_as_they_are(run):
     about = onnx_files.about("models/quantize/distill_static.onnx")
-    about |= {"classes": ["a|b", "<i>"], "weights": "resnet18.a1_in1k"}
+    about |= {"classes": ["a|b", "<i>"], "weights": "timm/resnet18.a1_in1k", "weights_sha256": "cd" * 32}
     onnx_files.save("models/quantize/distill_static.onnx", b"not really a model", about)
     record(runpy.run_path(str(TOOL))["folder_md5"](Path("models/quantize")))
     release()
     card = Path("release/README.md").read_text()
     assert r"an image shows: a\|b, \<i>." in card
-    assert "(starting from resnet18.a1_in1k)" in card
+    assert f"(starting from timm/resnet18.a1_in1k, sha256 `{'cd' * 32}`)" in card
 
 
 def test_a_file_that_the_lock_does_not_record_is_refused(run):

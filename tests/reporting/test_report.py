@@ -195,6 +195,18 @@ def test_provenance_and_versions_stand_at_the_end(cfg):
     versions = {row["package"]: row["version"] for row in tables("\n" + end)["Where this comes from"]}
     assert versions["numpy"] == np.__version__
     assert set(versions) == {"Python", *report.PACKAGES}
+    assert "Initial weights" not in end, "all are from scratch"
+
+
+def test_pretrained_weights_are_named_once_with_their_digest(cfg):
+    models = made_models()
+    for name in ("train_resnet", "train_se"):
+        found = {"weights": "timm/resnet18.a1_in1k", "weights_sha256": "cd" * 32}
+        models[name] = dataclasses.replace(models[name], provenance=models[name].provenance | found)
+    text = written(models, cfg)
+    assert text.count(f"- Initial weights: timm/resnet18.a1_in1k, sha256 `{'cd' * 32}`\n") == 1
+    rungs = {row["rung"].strip("`"): row["initial weights"] for row in tables(text)["The rungs"]}
+    assert (rungs["train_se"], rungs["train_aug"]) == ("timm/resnet18.a1_in1k", "scratch")
 
 
 # --- the stage

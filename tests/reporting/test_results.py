@@ -44,6 +44,15 @@ def test_every_image_size_is_named_in_order(run):
     assert " 32 px and 224 px. One run, seed" in results.results(larger)
 
 
+def test_what_networks_start_from_follows_the_recipes(run):
+    p = params.read()
+    assert "Networks: random initial weights, " in results.results(p)
+    mixed = p.model_copy(update={"effnet": p.effnet.model_copy(update={"weights": "imagenet"})})
+    assert "Networks: ImageNet weights or random initial ones, by rung, " in results.results(mixed)
+    groups = {group: getattr(p, group).model_copy(update={"weights": "imagenet"}) for group in p.ladder.recipes}
+    assert "Networks: ImageNet weights, " in results.results(p.model_copy(update=groups))
+
+
 def test_an_auroc_that_does_not_exist_is_none(run):
     measured = json.loads((run / "metrics/uncertainty.json").read_text())
     del measured["teacher_single_auroc"]
