@@ -50,7 +50,7 @@ def test_every_rung_stands_in_one_row():
 def test_after_both_rows_comes_the_rest(folder):
     done = run(folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "repro split"
+    assert done.stdout.splitlines()[0] == "repro split weights"
     assert done.stdout.splitlines()[-1] == "repro"
 
 

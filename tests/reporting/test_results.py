@@ -47,9 +47,11 @@ def test_every_image_size_is_named_in_order(run):
 def test_what_networks_start_from_follows_the_recipes(run):
     p = params.read()
     assert "Networks: random initial weights, " in results.results(p)
-    mixed = p.model_copy(update={"effnet": p.effnet.model_copy(update={"weights": "imagenet"})})
+    mixed = p.model_copy(update={"effnet": p.effnet.model_copy(update={"weights": "imagenet", "stem": None})})
     assert "Networks: ImageNet weights or random initial ones, by rung, " in results.results(mixed)
-    groups = {group: getattr(p, group).model_copy(update={"weights": "imagenet"}) for group in p.ladder.recipes}
+    groups = {
+        group: getattr(p, group).model_copy(update={"weights": "imagenet", "stem": None}) for group in p.ladder.recipes
+    }
     assert "Networks: ImageNet weights, " in results.results(p.model_copy(update=groups))
 
 
