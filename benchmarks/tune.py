@@ -50,8 +50,8 @@ def main() -> None:
     machine = devices.kind(device)
     print(f"machine kind {machine}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     measured: set[tuple] = set()
-    for group in sorted(set(params.RECIPES.values())):
-        recipe = getattr(cfg, group)
+    for group in cfg.ladder.recipes:
+        recipe = cfg.recipe(group)
         if (setting := (recipe.arch, recipe.input_size, recipe.stem, recipe.optimizer)) in measured:
             continue
         measured.add(setting)

@@ -1,13 +1,13 @@
-"""What a recipe starts from: nothing, or ImageNet weights, which are found, verified and kept in one form."""
+"""What a rung starts from: nothing, or ImageNet weights, which are found, verified and kept in one form."""
 
 from ladder.core import runs
 from ladder.core.artifacts import pretrained
 from ladder.core.errors import exit_on_input_error
 
 
-def main(group: str) -> None:
-    folder, inputs = f"data/weights/{group}", ["assets/weights"]
-    with runs.stage(f"weights@{group}", lambda p: p.weights(group), inputs=inputs, outputs=[folder]) as run:
+def main(rung: str) -> None:
+    folder, inputs = f"data/weights/{rung}", ["assets/weights"]
+    with runs.stage(f"weights@{rung}", lambda p: p.weights(rung), inputs=inputs, outputs=[folder]) as run:
         if run.params.weights == "scratch":
             found = None
         else:
@@ -15,9 +15,7 @@ def main(group: str) -> None:
 
             found = sources.find(run.params.arch)
         pretrained.save(folder, found)
-    print(
-        f"weights@{group}: {run.params.arch}, {f'{found.origin}, sha256 {found.sha256}' if found else 'from scratch'}"
-    )
+    print(f"weights@{rung}: {run.params.arch}, {f'{found.origin}, sha256 {found.sha256}' if found else 'from scratch'}")
 
 
 if __name__ == "__main__":

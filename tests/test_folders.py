@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "drawing": {"scoring", "core"},
     "reporting": {"drawing", "scoring", "core"},
 }
-PARAMS = {LADDER / "params.py", LADDER / "params_file.py"}
+PARAMS = {LADDER / f"{name}.py" for name in ("params", "params_groups", "params_file", "ladder_file")}
 PEOPLES = {LADDER / "presets.py", LADDER / "predict.py"}
 
 

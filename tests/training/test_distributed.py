@@ -19,6 +19,8 @@ from ladder.core.artifacts import predictions, splits
 from ladder.core.errors import InputError
 from ladder.training import distributed, loop
 
+pytestmark = pytest.mark.slow  # each test starts Pythons that import torch
+
 IMAGES = 11  # an odd number, so that the two parts differ in size
 
 
@@ -122,10 +124,9 @@ def trained(workspace, split):
 
 def result() -> tuple[bytes, predictions.Predictions, pd.DataFrame]:
     weights = Path("models/train_aug/model.safetensors").read_bytes()
-    return weights, predictions.load("predictions/train_aug.npz"), pd.read_csv("plots/train_aug/history.csv")
+    return weights, predictions.load("predictions/trained/train_aug.npz"), pd.read_csv("plots/train_aug/history.csv")
 
 
-@pytest.mark.slow
 def test_a_run_over_two_processes_learns_as_one_does(trained):
     assert trained(1, 4).wait() == 0
     _, one, alone = result()
@@ -138,7 +139,6 @@ def test_a_run_over_two_processes_learns_as_one_does(trained):
     assert abs((one.test.logits.argmax(1) == two.test.logits.argmax(1)).mean()) >= 0.9
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find a process' children")
 def test_a_killed_worker_ends_the_run_and_the_next_goes_on(trained):
     process = trained(2, 30)

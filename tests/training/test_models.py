@@ -11,7 +11,8 @@ from ladder.core import architectures
 from ladder.core.artifacts import pretrained
 from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint, Pretrained
-from ladder.params import Hardware, Model, Recipe, SqueezeExcite, Stem
+from ladder.params import Hardware, Model, Recipe, SqueezeExcite
+from ladder.params_groups import Stem
 from ladder.training import devices, models, weights
 
 CLASSES = ("red", "green", "blue")

@@ -25,7 +25,12 @@ from ladder.core.errors import InputError
 
 P = TypeVar("P", bound=BaseModel)
 FINISHED = "finished.json"
-READ_WITH = ("params.py", "params_file.py")  # hold no value that a result depends on
+READ_WITH = (
+    "params.py",
+    "params_file.py",
+    "params_groups.py",
+    "ladder_file.py",
+)  # hold no value that a result depends on
 
 
 def root() -> Path:

@@ -79,9 +79,9 @@ def advance(
     if len(train) // steps < 2 * world.size:
         shared = f", each over {world.size} processes," if world.size > 1 else ""
         raise InputError(
-            f"{len(train)} training images in batches of at most {recipe.batch_size}{shared} leave a batch of one image,"
-            " over which batch normalization cannot normalize: it takes at least 2 images, for an odd number batch_size"
-            f" {2 * world.size + 1}"
+            f"{len(train)} training images in batches of at most {recipe.batch_size}{shared} leave a batch of one"
+            " image, over which batch normalization cannot normalize: it takes at least 2 images, for an odd number"
+            f" batch_size {2 * world.size + 1}"
         )
     optimizer = make_optimizer(model, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(relative_lr, recipe, steps))

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from ladder.core import architectures
 from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint, Pretrained
-from ladder.params import Model, Recipe, SqueezeExcite, Stem
+from ladder.params import Model, Recipe, SqueezeExcite
+from ladder.params_groups import Stem
 from ladder.training import weights
 
 

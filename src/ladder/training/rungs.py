@@ -6,17 +6,17 @@ from pathlib import Path
 from ladder.core.artifacts import checkpoints, predictions, splits
 from ladder.core.runs import Run
 from ladder.core.types import Checkpoint, Logits, Predictions, Split
-from ladder.params import Rung, recipe_of
+from ladder.params import Rung
 from ladder.training import devices, distributed, loop, models, weights
 from ladder.training.resume import Session
 
 
 def inputs(name: str) -> list[str]:
-    return ["data/split", weights.folder(recipe_of(name))]
+    return ["data/split", weights.folder(name)]
 
 
 def outputs(name: str) -> list[str]:
-    return [f"models/{name}", f"predictions/{name}.npz"]
+    return [f"models/{name}", f"predictions/trained/{name}.npz"]
 
 
 MakeLoss = Callable[[], loop.Loss]
@@ -41,7 +41,7 @@ def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> No
         answers = Predictions(
             val, Logits(test.numpy(), split.test.labels, split.test.ids), split.classes, provenance(model, split, cfg)
         )
-        predictions.save(f"predictions/{run.name}.npz", answers)
+        predictions.save(f"predictions/trained/{run.name}.npz", answers)
 
 
 def advance(name: str, folder: Path, cfg: Rung, make_loss: MakeLoss | None) -> None:
@@ -52,7 +52,7 @@ def advance(name: str, folder: Path, cfg: Rung, make_loss: MakeLoss | None) -> N
 
 
 def build(name: str, split: Split, cfg: Rung) -> models.Classifier:
-    pretrained = weights.read(recipe_of(name), cfg.recipe)
+    pretrained = weights.read(name, cfg.recipe)
     return models.build(cfg.recipe, cfg.model, split.classes, split.mean, split.std, cfg.seed, cfg.se, pretrained)
 
 

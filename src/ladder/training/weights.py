@@ -1,4 +1,4 @@
-"""What a recipe starts from, as the stage `weights` left it, put into a network. Never a silent random start."""
+"""What a rung starts from, as the stage `weights` left it, put into a network. Never a silent random start."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ from ladder.core.types import Pretrained
 from ladder.params import Recipe
 
 
-def folder(group: str) -> str:
-    return f"data/weights/{group}"
+def folder(rung: str) -> str:
+    return f"data/weights/{rung}"
 
 
-def read(group: str, recipe: Recipe) -> Pretrained | None:
-    """The ImageNet weights of a recipe; None where it starts from scratch.
+def read(rung: str, recipe: Recipe) -> Pretrained | None:
+    """The ImageNet weights that a rung starts from; None from scratch.
 
     Raises: InputError where they are missing, damaged, or of another architecture.
     """
     if recipe.weights == "scratch":
         return None
-    found = pretrained.load(folder(group))
+    found = pretrained.load(folder(rung))
     if found.arch != recipe.arch:
         raise InputError(
-            f"{folder(group)} holds weights of {found.arch}, expected {recipe.arch}: `dvc repro weights@{group}`"
+            f"{folder(rung)} holds weights of {found.arch}, expected {recipe.arch}: `dvc repro weights@{rung}`"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""data/weights/<group>/: what a recipe starts from. Empty from scratch, else model.safetensors and weights.json."""
+"""data/weights/<rung>/: what a rung starts from. Empty from scratch, else model.safetensors and weights.json."""
 
 import hashlib
 import json

@@ -211,31 +211,31 @@ def test_a_package_of_other_shapes_is_refused():
 # --- The stage
 
 
-def stage(group: str) -> None:
+def stage(rung: str) -> None:
     namespace: dict = {"__name__": "weights"}
     exec(compile((ROOT / "stages/weights.py").read_text(), "stages/weights.py", "exec"), namespace)
-    namespace["main"](group)
+    namespace["main"](rung)
 
 
 def test_the_stage_keeps_verified_weights_or_nothing(workspace, published, capsys):
     assets.FOLDER.mkdir(parents=True)
     text = Path("params.yaml").read_text()
-    stage("baseline")
-    assert list(Path("data/weights/baseline").iterdir()) == []
-    assert "weights@baseline: test_resnet, from scratch" in capsys.readouterr().out
+    stage("train_baseline")
+    assert list(Path("data/weights/train_baseline").iterdir()) == []
+    assert "weights@train_baseline: test_resnet, from scratch" in capsys.readouterr().out
 
     safetensors.torch.save_file(published, assets.FOLDER / f"{ARCH}.safetensors")
     group, rest = text.split("\nablation:")
     group = group.replace("weights: scratch", "weights: imagenet")
     group = "\n".join("  stem: null" if line.startswith("  stem:") else line for line in group.splitlines())
     Path("params.yaml").write_text(f"{group}\nablation:{rest}")
-    stage("baseline")
-    kept = pretrained.load("data/weights/baseline")
+    stage("train_baseline")
+    kept = pretrained.load("data/weights/train_baseline")
     assert f"assets/weights/{ARCH}.safetensors, sha256 {kept.sha256}" in capsys.readouterr().out
     assert torch.equal(kept.weights["conv1.0.weight"], published["conv1.0.weight"])
 
     (assets.FOLDER / f"{ARCH}.safetensors").write_bytes(b"damaged")
     with pytest.raises(InputError, match="no intact safetensors"):
-        stage("baseline")
-    with pytest.raises(InputError, match="no recipe is named 'basline'"):
-        stage("basline")
+        stage("train_baseline")
+    with pytest.raises(InputError, match="no training stage is named 'train_basline'"):
+        stage("train_basline")
