@@ -5,8 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 import yaml
 
 from imports import ROOT
@@ -73,3 +75,13 @@ def create(folder: Path) -> Pipeline:
 def ran(output: str) -> set[str]:
     """Stages whose command ran, from the output of `dvc repro` or `dvc exp run`."""
     return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+def wait_for_epochs(history: Path, process: subprocess.Popen, epochs: int) -> None:
+    """Until the history of a training run has that many rows; the process must live until then."""
+    for _ in range(3000):
+        if history.exists() and len(history.read_text().splitlines()) > epochs:
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    pytest.fail("no epoch was done in a minute")

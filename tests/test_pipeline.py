@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ import yaml
 
 import pipeline
 from dvcfile import STAGES, downstream, group, outs, script
-from pipeline import Pipeline, ran
+from pipeline import Pipeline, ran, wait_for_epochs
 
 
 @pytest.fixture(scope="module")
@@ -164,16 +162,6 @@ def forget(made: Pipeline) -> None:
         shutil.rmtree(made.folder / folder)
 
 
-def wait_for_epochs(made: Pipeline, process: subprocess.Popen, epochs: int) -> None:
-    history = made.folder / "plots/train_aug/history.csv"
-    for _ in range(3000):
-        if history.exists() and len(history.read_text().splitlines()) > epochs:
-            return
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.02)
-    pytest.fail("no epoch was done in a minute")
-
-
 def stage_processes(folder: Path) -> list[int]:
     """Process ids of training stages that run in `folder`."""
     found = []
@@ -192,7 +180,7 @@ def stage_processes(folder: Path) -> list[int]:
 def test_what_is_killed_resumes_and_ends_with_the_same_bytes(long_run, uninterrupted, victim):
     command = ["dvc", "repro", "--no-run-cache", "train_aug"]
     process = long_run.start(*command)
-    wait_for_epochs(long_run, process, 3)
+    wait_for_epochs(long_run.folder / "plots/train_aug/history.csv", process, 3)
     if victim == "stage":
         for pid in stage_processes(long_run.folder):
             os.kill(pid, signal.SIGKILL)

@@ -9,9 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from imports import ROOT
 from ladder.core.artifacts import checkpoints, predictions, splits
 from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint, Logits, Predictions
+from loaded import packages
 from networks import network
 from test_stages import main
 
@@ -78,6 +80,13 @@ def test_the_stage_writes_everything_and_the_same_twice(made, capsys):
     assert "distill, one pass -> MC dropout: nll" in capsys.readouterr().out
     stage()
     assert {path: path.read_bytes() for path in written} == first
+
+
+def test_the_stage_that_scores_runs_without_torch(made):
+    main("mc_dropout")
+    imported = packages(ROOT / "stages/uncertainty.py")
+    assert {"ladder", "numpy", "scipy", "matplotlib"} <= imported
+    assert not {"torch", "timm", "sklearn"} & imported
 
 
 def test_without_mistakes_an_auroc_is_left_out(made):

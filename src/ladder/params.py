@@ -167,6 +167,10 @@ class Params(Group):
         """The params of the stage `uncertainty`."""
         return Doubts(teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins)
 
+    def benchmarking(self) -> Benchmarking:
+        """The params of the stage `benchmark`."""
+        return Benchmarking(hardware=self.hardware, queries=self.benchmark.queries)
+
     def _entry(self, name: str) -> ladder_file.Rung:
         """A rung's entry in ladder.yaml. Raises InputError for a name that is none."""
         rungs = self.ladder.rungs
@@ -193,10 +197,6 @@ class Params(Group):
         """The group that holds a rung's `drop_rate`."""
         entry = self.ladder.rungs[rung]
         return "se" if "se" in entry.reads else entry.recipe
-
-    def benchmarking(self) -> Benchmarking:
-        """The params of the stage `benchmark`."""
-        return Benchmarking(hardware=self.hardware, queries=self.benchmark.queries)
 
 
 def schema(ladder: Ladder) -> type[Params]:

@@ -2,21 +2,19 @@
 
 import dataclasses
 import importlib.util
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from scipy.special import softmax
 
-from imports import ROOT, SRC
+from imports import ROOT
 from ladder import params
 from ladder.core.artifacts import predictions
 from ladder.core.errors import InputError
 from ladder.core.types import Logits, Predictions
 from ladder.scoring import scores
 from ladder.scoring.ensembling import combine, fit_weights, vote
+from loaded import packages
 
 SCRIPT = ROOT / "stages/ensemble.py"
 ABOUT = {"source": "digits", "source_digest": "0" * 64, "weights": "scratch"}
@@ -208,14 +206,6 @@ def test_refused_members_leave_no_ensemble(stage, members, workspace):
 
 
 def test_the_script_runs_without_torch(members):
-    """As DVC runs it; the name of each module it imports goes to stderr."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", str(SCRIPT)],
-        env=os.environ | {"PYTHONPATH": str(SRC)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    imported = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines()}
+    imported = packages(SCRIPT)
     assert {"ladder", "numpy", "scipy"} <= imported
     assert not {"torch", "timm", "matplotlib", "sklearn"} & imported

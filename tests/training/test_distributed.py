@@ -15,9 +15,10 @@ import torch
 
 from imports import ROOT, SRC
 from ladder import params
-from ladder.core.artifacts import predictions, splits
+from ladder.core.artifacts import predictions, pretrained, splits
 from ladder.core.errors import InputError
 from ladder.training import distributed, loop
+from pipeline import wait_for_epochs
 
 pytestmark = pytest.mark.slow  # each test starts Pythons that import torch
 
@@ -84,28 +85,11 @@ def test_a_process_that_dies_ends_the_run_with_one_message():
         distributed.run("dying", 2, dies)
 
 
-CODE = """
-import sys
-from ladder.core import runs
-from ladder.core.artifacts import splits
-from ladder.core.errors import exit_on_input_error
-from ladder.training import rungs
-
-def main():
-    select = lambda p: p.rung("train_aug")
-    with runs.stage("train_aug", select, inputs=["data/split"], outputs=rungs.outputs("train_aug")) as run:
-        rungs.train(run, splits.load("data/split"))
-
-if __name__ == "__main__":
-    exit_on_input_error(main)
-"""
-
-
 @pytest.fixture
 def trained(workspace, split):
     """A function that trains train_aug as params.yaml says, in a process of its own, and gives that process."""
     splits.save("data/split", split)
-    Path("train.py").write_text(CODE)
+    pretrained.save("data/weights/train_aug", None)
 
     def start(processes: int, epochs: int) -> subprocess.Popen:
         text = Path("params.yaml").read_text()
@@ -116,7 +100,11 @@ def trained(workspace, split):
         Path("params.yaml").write_text(text)
         environment = os.environ | {"PYTHONPATH": str(SRC)}
         return subprocess.Popen(
-            [sys.executable, "train.py"], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [sys.executable, str(ROOT / "stages/train.py"), "train_aug"],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
 
     return start
@@ -151,7 +139,7 @@ def test_a_killed_worker_ends_the_run_and_the_next_goes_on(trained):
     Path("plots/train_aug/history.csv").unlink()
 
     process = trained(2, 30)
-    wait_for_epochs(process, 3)
+    wait_for_epochs(Path("plots/train_aug/history.csv"), process, 3)
     os.kill(workers(process)[0], signal.SIGKILL)
     output = process.communicate()[0]
     assert process.returncode == 1, output
@@ -165,22 +153,7 @@ def test_a_killed_worker_ends_the_run_and_the_next_goes_on(trained):
     assert result()[0] == whole
 
 
-def wait_for_epochs(process: subprocess.Popen, epochs: int) -> None:
-    history = Path("plots/train_aug/history.csv")
-    for _ in range(3000):
-        if history.exists() and len(history.read_text().splitlines()) > epochs:
-            return
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.02)
-    pytest.fail("no epoch was done in a minute")
-
-
 def workers(process: subprocess.Popen) -> list[int]:
     """Process ids of the workers that a stage has started."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return [pid for pid in map(int, children) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
-def test_the_code_here_is_that_of_the_stage():
-    """CODE stands for stages/train.py, which main() reads from the command line."""
-    assert "rungs.train(run, splits.load(" in (ROOT / "stages/train.py").read_text()

@@ -2,9 +2,9 @@
 DistributedDataParallel: gloo between CPUs, NCCL between GPUs; Li et al. 2020, arXiv:2006.15704).
 
 Started by torchrun's launcher on one machine; with LADDER_NODES and LADDER_RENDEZVOUS (host:port) set, on several at
-once, which has not been tried yet, and neither have GPUs. The
-processes do no more than take the resume state of the run to its last epoch. The stage then goes on from there as it
-does after a kill: so there is one writer of outputs, and nothing else knows of processes.
+once, which has not been tried yet, and neither have GPUs. The processes do no more than take the resume state of the
+run to its last epoch. The stage then goes on from there as it does after a kill: so there is one writer of outputs,
+and nothing else knows of processes.
 """
 
 import os
