@@ -23,9 +23,9 @@ def main() -> None:
     answers = [f"predictions/deployed/{rung}_{kind}.npz" for rung in RUNGS for kind in PRECISIONS]
     with runs.stage("quantize", lambda p: p.quantize, inputs=inputs, outputs=["models/quantize", *answers]) as run:
         split = splits.load("data/split")
-        chosen = np.linspace(0, len(split.train) - 1, min(run.params.calibration_images, len(split.train))).astype(int)
+        calibration = quantization.spread(split.train.images, run.params.calibration_images)
         for rung in RUNGS:
-            quantize(rung, split, split.train.images[chosen], run.params.coverage)
+            quantize(rung, split, calibration, run.params.coverage)
 
 
 def quantize(rung: str, split: Split, calibration: np.ndarray, coverage: float) -> None:
@@ -36,13 +36,8 @@ def quantize(rung: str, split: Split, calibration: np.ndarray, coverage: float) 
     difference = quantization.check(model, classifier, split.val.images[:CHECKED_IMAGES])
     print(f"{rung}: logits of PyTorch and ONNX Runtime differ by at most {difference:.1e}", flush=True)
 
-    made = {
-        "float": model,
-        "dynamic": quantization.dynamic(model),
-        "static": quantization.static(model, calibration, coverage),
-    }
-    for kind, precision in PRECISIONS.items():
-        data = made[kind].SerializeToString()
+    for kind, made in quantization.variants(model, calibration, coverage).items():
+        data, precision = made.SerializeToString(), PRECISIONS[kind]
         provenance = trained | {"precision": precision}
         about = {"classes": list(split.classes), "image_size": split.val.images.shape[-1], **provenance}
         onnx_files.save(f"models/quantize/{rung}_{kind}.onnx", data, about)

@@ -97,6 +97,19 @@ def test_heavy_outputs_are_cached_and_small_ones_are_in_git():
             assert next(iter(entry.values()))["cache"] is False, f"{name}: {entry}"
 
 
+def test_every_stage_but_the_report_keeps_the_run_cache():
+    """A plain out outside of the cache switches it off; under metrics and plots it does not. DVC draws no Markdown."""
+    uncached = {
+        path
+        for stage in STAGES.values()
+        for out in stage.get("outs", [])
+        for path, options in (out.items() if isinstance(out, dict) else [(out, {})])
+        if not options.get("cache", True) or options.get("persist")
+    }
+    assert uncached == {"report.md"}
+    assert not any(stage.get("always_changed") for stage in STAGES.values())
+
+
 def test_commands_run_the_code_of_their_own_tree():
     for stage in STAGES.values():
         assert shlex.split(stage["cmd"])[:3] == ["env", "PYTHONPATH=src", "python"]

@@ -68,6 +68,16 @@ def check(model: onnx.ModelProto, classifier: Classifier, images: np.ndarray) ->
     return difference
 
 
+def spread(images: np.ndarray, count: int) -> np.ndarray:
+    """`count` of the images (N, ...), or all of fewer, at even distances: sorted by class, each class has its share."""
+    return images[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
+
+
+def variants(model: onnx.ModelProto, images: np.ndarray, coverage: float) -> dict[str, onnx.ModelProto]:
+    """The float model itself, and its int8 twins; `images` and `coverage` calibrate `static`."""
+    return {"float": model, "dynamic": dynamic(model), "static": static(model, images, coverage)}
+
+
 def dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
     """int8 weights in Linear layers only (Gemm, MatMul), their activations quantized as they come."""
     with tempfile.TemporaryDirectory() as folder:
