@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imports import ROOT, SRC
-from ladder.core import runs
+from ladder.core import runs, states
 from ladder.core.errors import InputError
 
 
@@ -80,7 +80,7 @@ def test_an_error_removes_what_the_run_created_and_nothing_older(inputs):
 CODE = """
 import sys, time
 sys.path.insert(0, {src!r})
-from ladder.core import runs
+from ladder.core import runs, states
 with runs.stage("some", lambda params: params.evaluate, inputs=["in"], outputs=["out/result"]) as run:
     print("in", flush=True)
     sys.stdin.readline()
@@ -117,7 +117,7 @@ def test_a_finished_state_is_kept_until_dvc_lock_holds_the_result(inputs):
     folder = run_to_the_end(inputs, "one")
     run_to_the_end(inputs, "two")
     assert folder.exists(), "dvc.lock does not know the result yet"
-    md5 = json.loads((folder / runs.FINISHED).read_text())["md5"]
+    md5 = json.loads((folder / states.FINISHED).read_text())["md5"]
     Path("dvc.lock").write_text(f"outs: [{{path: out/result, md5: {md5}}}]\n")
     with stage(inputs, name="three"):
         assert not folder.exists()

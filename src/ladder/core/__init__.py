@@ -1,0 +1,3 @@
+from ladder.core import sources
+
+sources.record()
