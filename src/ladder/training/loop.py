@@ -14,6 +14,7 @@ import timm.optim
 import torch
 from torch import Tensor, nn
 
+from ladder.core import memory
 from ladder.core.errors import InputError, nearest
 from ladder.core.types import Logits, Part
 from ladder.params import Recipe, Rung
@@ -79,9 +80,9 @@ def advance(
     if len(train) // steps < 2 * world.size:
         shared = f", each over {world.size} processes," if world.size > 1 else ""
         raise InputError(
-            f"{len(train)} training images in batches of at most {recipe.batch_size}{shared} leave a batch of one image,"
-            " over which batch normalization cannot normalize: it takes at least 2 images, for an odd number batch_size"
-            f" {2 * world.size + 1}"
+            f"{len(train)} training images in batches of at most {recipe.batch_size}{shared} leave a batch of one"
+            " image, over which batch normalization cannot normalize: it takes at least 2 images, for an odd number"
+            f" batch_size {2 * world.size + 1}"
         )
     optimizer = make_optimizer(model, recipe)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(relative_lr, recipe, steps))
@@ -176,7 +177,8 @@ def predict(model: nn.Module, part: Part, batch_size: int) -> Tensor:
     model.eval()
     device = next(model.parameters()).device
     batches = torch.from_numpy(part.images).split(batch_size)
-    return torch.cat([model(batch.to(device)).cpu() for batch in batches])
+    with memory.lowering({"hardware.predict_batch_size": batch_size}):
+        return torch.cat([model(batch.to(device)).cpu() for batch in batches])
 
 
 def iterate(

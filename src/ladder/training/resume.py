@@ -3,7 +3,8 @@
 import hashlib
 import io
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import torch
 
 from ladder.core.artifacts import files
+from ladder.core.errors import Terminated
 
 DIGEST = 32  # bytes of sha256 at the start of the file
 
@@ -28,6 +30,17 @@ class Session:
         self.name = name
         self._state = folder / "state.pt"
         self._history = history
+        self._done = 0  # epochs
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Ctrl-C or SIGTERM in the block carries after which epoch that was."""
+        try:
+            yield
+        except (KeyboardInterrupt, Terminated) as stop:
+            when = f"after epoch {self._done}" if self._done else "before the end of its first epoch"
+            stop.add_note(f"{self.name} stopped {when}")
+            raise
 
     def restore(self, device: torch.device) -> dict[str, Any] | None:
         """The state after the last whole epoch, None on a fresh start. A damaged one is set aside, in one line."""
@@ -40,7 +53,8 @@ class Session:
             self._set_aside()
             return None
         state = torch.load(content, map_location=device, weights_only=True)
-        print(f"{self.name}: resuming after epoch {len(state['history'])}", flush=True)
+        self._done = len(state["history"])
+        print(f"{self.name}: resuming after epoch {self._done}", flush=True)
         return state
 
     def epoch_done(self, state: dict[str, Any]) -> None:
@@ -50,6 +64,7 @@ class Session:
         content = buffer.getvalue()
         files.write_bytes(self._state, self._digest(content) + content)
         self.write_history(state["history"])
+        self._done = len(state["history"])
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         files.write_csv(self._history, pd.DataFrame(rows))
