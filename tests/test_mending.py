@@ -12,7 +12,7 @@ from pipeline import Pipeline, ran
 
 WRITE = "import pathlib; d = pathlib.Path('out'); d.mkdir(exist_ok=True); [(d / n).write_text(n * 900) for n in 'ab']"
 STAGES = {
-    "make": {"cmd": f'python -c "{WRITE}"', "outs": ["out"]},
+    "make": {"cmd": f'python -c "{WRITE}"', "deps": ["images"], "outs": ["out"]},
     "use": {"cmd": "cat out/a out/b > used", "deps": ["out"], "outs": ["used"]},
 }
 
@@ -28,6 +28,7 @@ def create(folder: Path, link: str = "copy") -> Pipeline:
     made.run("git", "init", "--quiet", "--initial-branch", "main")
     made.run("dvc", "init", "--quiet")
     made.run("dvc", "config", "cache.type", link)
+    (folder / "images").write_text("pixels")
     (folder / "dvc.yaml").write_text(json.dumps({"stages": STAGES}))
     made.run("dvc", "repro")
     made.commit("made")
@@ -117,7 +118,7 @@ def test_a_damaged_result_comes_back_from_a_whole_cache(tmp_path):
 
 CUT = {
     "empty": lambda content: b"",
-    "half": lambda content: content[: len(content) // 2 + 3],
+    "half": lambda content: content[: content.rindex(b"outs:") + 3],
     "one line": lambda content: content[:12],
     "zeros": lambda content: bytes(len(content)),
     "foreign": lambda content: b"[]\n",
@@ -125,8 +126,7 @@ CUT = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", CUT)
-@pytest.mark.parametrize("since", ["committed", "kept", "never"])
+@pytest.mark.parametrize(("how", "since"), [*((how, "committed") for how in CUT), ("half", "kept"), ("half", "never")])
 def test_a_lock_cut_short_is_mended_and_the_run_cache_has_the_rest(tmp_path, how, since):
     made = create(tmp_path)
     lock = made.folder / "dvc.lock"
@@ -138,12 +138,11 @@ def test_a_lock_cut_short_is_mended_and_the_run_cache_has_the_rest(tmp_path, how
     elif since == "never":
         lock.unlink()
         made.commit("without a lock")
-    cut = CUT[how](whole)
-    lock.write_bytes(cut)
-    readable = "repro failed" if made.run("dvc", "status", check=False).startswith("ERROR") else ""
+    lock.write_bytes(CUT[how](whole))
+    assert "dvc.lock" in made.run("dvc", "repro", check=False), "DVC stops"
     said = tool(made, "mend_lock")
     whose = {"committed": "that of the last commit", "kept": "the last whole one", "never": "none: DVC writes it anew"}
-    assert whose[since] in said or not readable
+    assert f"is now {whose[since]};" in said
     assert not ran(made.run("dvc", "repro"))
     assert lock.read_bytes() == whole
     assert tool(made, "mend_lock") == ""

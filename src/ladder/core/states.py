@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ladder.core import locks
-from ladder.core.artifacts import files
+from ladder.core.artifacts import sealed
 
 ABOUT, FINISHED = "about.json", "finished.json"
 
@@ -25,7 +25,7 @@ def opened(states: Path, name: str, determinants: Mapping[str, str], environment
         about = {"determinants": determinants, "environment": environment}
         if not (folder / ABOUT).exists():
             _say_what_is_not_used(states, name, about)
-        files.write_json(folder / ABOUT, about)
+        sealed.write_json(folder / ABOUT, about, {})
         yield folder
         still_ours()
 
@@ -33,7 +33,7 @@ def opened(states: Path, name: str, determinants: Mapping[str, str], environment
 def finish(folder: Path, output: Path) -> None:
     """Mark a state as finished: it may go once the dvc.lock of this tree holds the file `output`."""
     done = {"tree": str(Path.cwd()), "md5": hashlib.md5(output.read_bytes()).hexdigest()}
-    files.write_json(folder / FINISHED, done)
+    sealed.write_json(folder / FINISHED, done, {})
 
 
 def forget_recorded(states: Path) -> None:
@@ -47,13 +47,13 @@ def forget_recorded(states: Path) -> None:
 
 
 def _may_go(finished: Path) -> bool:
-    done = _read(finished)
-    tree, md5 = done.get("tree"), done.get("md5")
-    if not isinstance(tree, str) or not isinstance(md5, str):
+    done = _read(finished, "tree", "md5")
+    if done is None:
         if finished.exists():
             print(f"{finished.parent.name}/{finished.name} is damaged and was removed: the state beside it is kept")
-            finished.unlink(missing_ok=True)
+            shutil.rmtree(finished) if finished.is_dir() else finished.unlink(missing_ok=True)
         return False
+    tree, md5 = done["tree"], done["md5"]
     lock = Path(tree) / "dvc.lock"
     return not Path(tree).is_dir() or (lock.is_file() and md5.encode() in lock.read_bytes())
 
@@ -61,11 +61,11 @@ def _may_go(finished: Path) -> bool:
 def _say_what_is_not_used(states: Path, name: str, about: Mapping[str, Any]) -> None:
     """One line where a state of the same stage, params, data and code is there, but of another environment."""
     for path in sorted(states.glob(f"{name}-*/{ABOUT}")):
-        other = _read(path)
-        environment = other.get("environment")
+        other = _read(path, "determinants", "environment")
         holds_state = any(file.name not in (ABOUT, FINISHED) for file in path.parent.iterdir())
-        if other.get("determinants") != about["determinants"] or not isinstance(environment, dict) or not holds_state:
+        if other is None or other["determinants"] != about["determinants"] or not holds_state:
             continue
+        environment = other["environment"]
         ours = about["environment"]
         differ = [key for key in {**environment, **ours} if environment.get(key) != ours.get(key)]
         then, now = (", ".join(f"{key} {values.get(key)}" for key in differ) for values in (environment, ours))
@@ -73,13 +73,13 @@ def _say_what_is_not_used(states: Path, name: str, about: Mapping[str, Any]) -> 
         return
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What a JSON of ours holds, nothing where it is gone or damaged."""
+def _read(path: Path, *keys: str) -> dict[str, Any] | None:
+    """What a JSON of ours holds, None where it is gone, damaged or another: nothing but tidiness depends on it."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = sealed.read_json(path)[0]
     except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if found.keys() == set(keys) else None
 
 
 def _lock_of(state: Path) -> Path:
