@@ -70,4 +70,5 @@ def _signals_as_exceptions() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is stop:  # after a stop both stay ignored to the end
+                signal.signal(number, handler)

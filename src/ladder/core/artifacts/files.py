@@ -42,6 +42,9 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     try:
         with atomic(path) as temporary:
             temporary.write_bytes(data)
+    except FileNotFoundError:  # its folder was removed in this instant, as by `rm -r .ladder`
+        with atomic(path) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
         error.add_note(f"{len(data) / 1e6:.1f} MB were to be written")
         raise
