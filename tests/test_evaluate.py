@@ -126,7 +126,7 @@ def test_missing_and_damaged_predictions_are_one_message(stage, workspace):
         stage.main("train_aug")
     (workspace / "predictions").mkdir()
     (workspace / "predictions/train_aug.npz").write_bytes(b"half")
-    with pytest.raises(InputError, match=r"predictions/train_aug\.npz is damaged"):
+    with pytest.raises(InputError, match=r"predictions/train_aug\.npz holds no predictions"):
         stage.main("train_aug")
 
 
