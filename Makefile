@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo repro repro-rows test test-all fuzz lint tune check check-lock results release clean
+.PHONY: help setup clone-checked demo repro repro-rows test test-all fuzz lint tune check check-lock results release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -15,13 +15,16 @@ setup: $(VENV)  ## install the pinned packages into .venv/
 $(VENV): requirements.txt pyproject.toml
 	@tools/setup.sh "$(PYTHON)"
 
-demo: setup  ## run the whole pipeline on bundled images, in .demo/
+clone-checked:
+	@tools/check_clone.sh
+
+demo: clone-checked setup  ## run the whole pipeline on bundled images, in .demo/
 	@tools/demo.sh
 
-repro: setup  ## dvc repro; PRESET=name merges presets/name.yaml into params.yaml first
+repro: clone-checked setup  ## dvc repro; PRESET=name merges presets/name.yaml into params.yaml first
 	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && python tools/mend_lock.py && dvc repro
 
-repro-rows: setup  ## the same with the rungs in two rows side by side, for a CPU of two cores
+repro-rows: clone-checked setup  ## the same with the rungs in two rows side by side, for a CPU of two cores
 	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && tools/rows.sh
 
 test: setup  ## the quick tests

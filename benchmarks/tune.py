@@ -12,6 +12,7 @@ from functools import partial
 import torch
 
 from ladder import params
+from ladder.core import architectures
 from ladder.training import devices, loop, models
 
 STEPS, ROUNDS = 2, 5
@@ -20,9 +21,8 @@ DTYPES = (torch.float32, torch.bfloat16)
 
 def stepper(recipe: params.Recipe, cfg: params.Params, dtype: torch.dtype, device: torch.device):
     """A function that does STEPS training steps of the recipe, optimizer included, on random images."""
-    model = models.build(
-        recipe, cfg.model.model_copy(update={"pretrained": False}), ("a", "b"), (0.5,) * 3, (0.2,) * 3, 0
-    )
+    from_scratch = recipe.model_copy(update={"weights": "scratch"})
+    model = models.build(from_scratch, cfg.model, ("a", "b"), (0.5,) * 3, (0.2,) * 3, 0)
     model.to(device).to(memory_format=torch.channels_last)
     optimizer = loop.make_optimizer(model, recipe)
     size = cfg.data.image_size
@@ -50,8 +50,8 @@ def main() -> None:
     machine = devices.kind(device)
     print(f"machine kind {machine}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     measured: set[tuple] = set()
-    for group in sorted(set(params.RECIPES.values())):
-        recipe = getattr(cfg, group)
+    for group in cfg.ladder.recipes:
+        recipe = cfg.recipe(group)
         if (setting := (recipe.arch, recipe.input_size, recipe.stem, recipe.optimizer)) in measured:
             continue
         measured.add(setting)
@@ -67,7 +67,7 @@ def main() -> None:
         for dtype, rate in rates.items():
             print(f"  {dtype!s:16} {rate:8,.0f} images/s")
         best = max(rates, key=partial(dict.__getitem__, rates))
-        print(f'  fastest: ("{recipe.arch}", "{machine}"): {best}')
+        print(f'  fastest: ("{architectures.bare(recipe.arch)}", "{machine}"): {best}')
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ NAME = "distill"
 
 def main() -> None:
     teacher = f"models/{params.read().distill.teacher}"
-    inputs = ["data/split", teacher]
+    inputs = [*rungs.inputs(NAME), teacher]
     with runs.stage(NAME, lambda p: p.rung(NAME), inputs=inputs, outputs=rungs.outputs(NAME)) as run:
         split = splits.load("data/split")
         rungs.train(run, split, partial(distillation.make_loss, teacher, split.classes, run.params))

@@ -1,5 +1,7 @@
 """Score one model on the test images: Predictions -> metrics, confusion matrix, table of classes."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -10,8 +12,9 @@ from ladder.drawing import plots
 from ladder.scoring import metrics, scores
 
 
-def main(name: str) -> None:
-    answers, folder = f"predictions/{name}.npz", f"plots/{name}"
+def main(answered: str) -> None:
+    answers, name = f"predictions/{answered}.npz", Path(answered).name
+    folder = f"plots/{name}"
     outputs = [
         f"metrics/{name}.json",
         f"{folder}/confusion.csv",

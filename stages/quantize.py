@@ -15,8 +15,12 @@ CHECKED_IMAGES = 500
 
 
 def main() -> None:
-    inputs = ["data/split", *(f"models/{rung}" for rung in RUNGS), *(f"predictions/{rung}.npz" for rung in RUNGS)]
-    answers = [f"predictions/{rung}_{kind}.npz" for rung in RUNGS for kind in PRECISIONS]
+    inputs = [
+        "data/split",
+        *(f"models/{rung}" for rung in RUNGS),
+        *(f"predictions/trained/{rung}.npz" for rung in RUNGS),
+    ]
+    answers = [f"predictions/deployed/{rung}_{kind}.npz" for rung in RUNGS for kind in PRECISIONS]
     with runs.stage("quantize", lambda p: p.quantize, inputs=inputs, outputs=["models/quantize", *answers]) as run:
         split = splits.load("data/split")
         chosen = np.linspace(0, len(split.train) - 1, min(run.params.calibration_images, len(split.train))).astype(int)
@@ -27,7 +31,7 @@ def main() -> None:
 def quantize(rung: str, split: Split, calibration: np.ndarray, coverage: float) -> None:
     """Write the three models of one rung, each with its JSON and its predictions; images arrive at the split's size."""
     classifier = models.restore(checkpoints.load(f"models/{rung}"))
-    trained = predictions.load(f"predictions/{rung}.npz").provenance
+    trained = predictions.load(f"predictions/trained/{rung}.npz").provenance
     model = quantization.export(classifier, split.val.images.shape[-1])
     difference = quantization.check(model, classifier, split.val.images[:CHECKED_IMAGES])
     print(f"{rung}: logits of PyTorch and ONNX Runtime differ by at most {difference:.1e}", flush=True)
@@ -43,7 +47,7 @@ def quantize(rung: str, split: Split, calibration: np.ndarray, coverage: float) 
         about = {"classes": list(split.classes), "image_size": split.val.images.shape[-1], **provenance}
         onnx_files.save(f"models/quantize/{rung}_{kind}.onnx", data, about)
         val, test = (_answers(data, part) for part in (split.val, split.test))
-        predictions.save(f"predictions/{rung}_{kind}.npz", Predictions(val, test, split.classes, provenance))
+        predictions.save(f"predictions/deployed/{rung}_{kind}.npz", Predictions(val, test, split.classes, provenance))
         accuracy = (val.logits.argmax(1) == val.labels).mean()
         print(f"{rung}: {precision} {len(data) / 1e6:.2f} MB, validation accuracy {accuracy:.2%}", flush=True)
 

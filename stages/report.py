@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from ladder import ladder_file
 from ladder.core import runs
 from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import InputError, exit_on_input_error
 from ladder.drawing import ladder_plots
 from ladder.reporting import markdown, report
-from ladder.scoring import ensembling, ladder, metrics
+from ladder.scoring import ensembling, ladder, metrics, scores
 
 FOLDER = "plots/report"
 PICTURES = [f"{FOLDER}/{name}.png" for name in ("ladder", "classes", "confused", "fixed", "broken")]
@@ -15,9 +16,10 @@ OUTPUTS = ["metrics/report.json", "report.md", f"{FOLDER}/comparisons.csv", *PIC
 
 
 def main() -> None:
-    answers = {name: f"predictions/{name}.npz" for name in report.LADDER}
-    inputs = ["data/split/test.npz", *answers.values(), *(f"metrics/{name}.json" for name in answers)]
-    with runs.stage("report", report.settings, inputs=[*inputs, markdown.TEMPLATES], outputs=OUTPUTS) as run:
+    every = ladder_file.read()
+    answers = every.answers()
+    inputs = ["ladder.yaml", "data/split/test.npz", *answers.values(), markdown.TEMPLATES]
+    with runs.stage("report", report.settings, inputs=inputs, outputs=OUTPUTS) as run:
         models = {name: predictions.load(path) for name, path in answers.items()}
         ensembling.require_same_images(models)
         test = splits.load_part("data/split", "test")
@@ -25,15 +27,16 @@ def main() -> None:
             raise InputError(
                 "data/split/test.npz holds other images than predictions/: `dvc repro report` remakes both"
             )
-        measured = {name: metrics.load(name) for name in models}
         cfg, seed = run.params, run.params.seed
+        measured = {name: scores.headline(found, cfg.evaluate) for name, found in models.items()}
 
         compared = ladder.compare(
             models, confidence=cfg.report.confidence, samples=cfg.report.bootstrap_samples, seed=seed
         )
+        augmented = [name for name, rung in every.rungs.items() if "aug" in rung.reads]
         metrics.save("report", ladder.headline(compared))
         files.write_csv(f"{FOLDER}/comparisons.csv", ladder.table(compared))
-        markdown.write("report.md", report.text(models, measured, compared, cfg))
+        markdown.write("report.md", report.text(models, measured, compared, cfg, augmented))
 
         ladder_plots.accuracies(f"{FOLDER}/ladder.png", models, measured, cfg.evaluate.confidence)
         ladder_plots.classes(f"{FOLDER}/classes.png", models)

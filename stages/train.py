@@ -7,7 +7,7 @@ from ladder.training import rungs
 
 
 def main(name: str) -> None:
-    with runs.stage(name, lambda p: p.rung(name), inputs=["data/split"], outputs=rungs.outputs(name)) as run:
+    with runs.stage(name, lambda p: p.rung(name), inputs=rungs.inputs(name), outputs=rungs.outputs(name)) as run:
         rungs.train(run, splits.load("data/split"))
 
 

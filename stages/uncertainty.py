@@ -19,7 +19,8 @@ OUTPUTS = ["metrics/uncertainty.json", *(f"{FOLDER}/{name}" for name in (*TABLES
 
 def main() -> None:
     roles = {"distill": STUDENT, "teacher": params.read().distill.teacher}
-    answered = {name: f"predictions/{name}.npz" for name in (*roles.values(), ENSEMBLE)}
+    answered = {name: f"predictions/trained/{name}.npz" for name in roles.values()}
+    answered[ENSEMBLE] = f"predictions/voted/{ENSEMBLE}.npz"
     inputs = ["data/split", PASSES, *answered.values()]
     with runs.stage("uncertainty", lambda p: p.doubts(), inputs=inputs, outputs=OUTPUTS) as run:
         test = splits.load_part("data/split", "test")

@@ -20,7 +20,8 @@ from ladder.core.types import Part, Split
 @pytest.fixture
 def workspace(tmp_path, monkeypatch) -> Path:
     """An empty folder with params.yaml under the `tiny` preset, as the current folder, with no DVC around it."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("params.yaml", "ladder.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "presets", tmp_path / "presets")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)

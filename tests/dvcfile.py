@@ -1,37 +1,22 @@
-"""dvc.yaml with its templates filled in: what the tests compare with the code."""
+"""dvc.yaml as DVC resolves it, with its templates filled in: what the tests compare with the code."""
 
 import shlex
 from typing import Any
 
-import yaml
+from dvc.parsing import DataResolver
+from dvc.repo import Repo
+from dvc.utils.serialize import load_yaml
 
 from imports import ROOT
-from ladder.params_file import load_yaml
 
-_FILE = load_yaml(ROOT / "dvc.yaml")
-_PARAMS = load_yaml(ROOT / "params.yaml")
-FOREACH: dict[str, list[str]] = {
-    name: entry["foreach"] for name, entry in _FILE["stages"].items() if "foreach" in entry
-}
-
-INTERPOLATED = ("data.source", "data.path", "distill.teacher")  # params that stand in paths
+STAGES: dict[str, dict[str, Any]] = DataResolver(
+    Repo(str(ROOT)), str(ROOT), load_yaml(str(ROOT / "dvc.yaml"))
+).resolve()["stages"]
 
 
-def _filled(entry: dict, item: str = "") -> dict[str, Any]:
-    known = {"item": item, "python": _FILE["vars"][0]["python"]}
-    known |= {key: _PARAMS[group][name] for key in INTERPOLATED for group, name in [key.split(".")]}
-    text = yaml.safe_dump(entry, width=4096)
-    for name, value in known.items():
-        text = text.replace("${" + name + "}", value)
-    return yaml.safe_load(text)
-
-
-STAGES: dict[str, dict[str, Any]] = {}
-for _name, _entry in _FILE["stages"].items():
-    if _name in FOREACH:
-        STAGES |= {f"{_name}@{item}": _filled(_entry["do"], item) for item in FOREACH[_name]}
-    else:
-        STAGES[_name] = _filled(_entry)
+def group(name: str) -> list[str]:
+    """The members of a `foreach` stage."""
+    return [stage.partition("@")[2] for stage in STAGES if stage.startswith(f"{name}@")]
 
 
 def script(stage: dict) -> str:
@@ -48,12 +33,18 @@ def outs(stage: dict) -> set[str]:
     return {next(iter(out)) if isinstance(out, dict) else out for out in listed}
 
 
+def inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
 def downstream(start: set[str]) -> set[str]:
-    """The stages named and all that follow from them."""
+    """The stages named and all that follow from them. A dependency on a folder is one on all that lies in it."""
     found: set[str] = set()
     waiting = set(start)
     while waiting:
         found |= waiting
         made = set().union(*(outs(STAGES[name]) for name in waiting))
-        waiting = {name for name, stage in STAGES.items() if made & set(stage["deps"])} - found
+        waiting = {
+            name for name, stage in STAGES.items() if any(inside(out, dep) for out in made for dep in stage["deps"])
+        } - found
     return found

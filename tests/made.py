@@ -3,10 +3,12 @@
 import numpy as np
 
 from conftest import colored
+from imports import ROOT
+from ladder import ladder_file
 from ladder.core.types import Logits, Predictions
-from ladder.reporting import report
 from ladder.scoring import ensembling
 
+LADDER = ladder_file.read(ROOT / "ladder.yaml")
 CLASSES = ("red", "green", "blue")
 TEST = colored(40, 200, seed=3)  # 120 images
 WRONG = {
@@ -57,4 +59,4 @@ def made_models(source: str = "cifar10_jpeg") -> dict[str, Predictions]:
     }
     members = {name: models[name] for name in VAL_WRONG}
     models["ensemble"] = ensembling.vote(members, "logits", "equal")
-    return {name: models[name] for name in report.LADDER}
+    return {name: models[name] for name in LADDER.ladder}

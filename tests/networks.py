@@ -14,5 +14,5 @@ def network(arch: str = "test_efficientnet", drop_rate: float = 0.5, se: Squeeze
     recipe = params.read(ROOT / "params.yaml").student.model_copy(
         update={"arch": arch, "input_size": size, "stem": None, "drop_rate": drop_rate}
     )
-    transfer = Model(pretrained=False, resize="bilinear", weights={})
+    transfer = Model(resize="bilinear")
     return models.build(recipe, transfer, CLASSES, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), seed=0, se=se).eval()

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from dvcfile import STAGES, arguments, outs, script
+from dvcfile import STAGES, arguments, inside, outs, script
 from imports import FOLDERS, ROOT, folder_of, reached
-from ladder import params
+from ladder import ladder_file, params
 from ladder.core import runs
 
 CODE = ("stages/", "src/")
+LADDER = ladder_file.read(ROOT / "ladder.yaml")
+SCHEMA = params.schema(LADDER)
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -35,9 +37,9 @@ def chosen(monkeypatch):
     values = params.load_yaml(ROOT / "params.yaml")
     found: dict = {"groups": set()}
 
-    class Recording(params.Params):
+    class Recording(SCHEMA):
         def __getattribute__(self, name):
-            if name in params.Params.model_fields:
+            if name in SCHEMA.model_fields:
                 found["groups"].add(name)
             return super().__getattribute__(name)
 
@@ -71,21 +73,19 @@ def test_params_inputs_and_outputs_are_those_the_stage_names(name, chosen):
     assert chosen["groups"] == groups(STAGES[name])
     data = {dep for dep in STAGES[name]["deps"] if not dep.startswith(CODE)}
     chosen["inputs"] = {path for path in chosen["inputs"] if not Path(path).is_relative_to(ROOT / "src")}  # templates
-    if name == "ensemble":  # may depend on all rungs, reads those that params name
-        assert chosen["inputs"] <= data
-    else:
-        assert {"data/split" if path.startswith("data/split/") else path for path in chosen["inputs"]} == data
+    assert {dep for dep in data for path in chosen["inputs"] if inside(path, dep)} == data, "each dep holds an input"
+    assert all(any(inside(path, dep) for dep in data) for path in chosen["inputs"]), "each input stands in a dep"
     written = {path for path in outs(STAGES[name]) if not path.endswith("history.csv")}
     assert chosen["outputs"] == written
 
 
 def test_every_group_of_params_is_read_by_some_stage():
-    assert set().union(*map(groups, STAGES.values())) == set(params.Params.model_fields)
+    assert set().union(*map(groups, STAGES.values())) == set(SCHEMA.model_fields)
 
 
 def test_every_rung_is_a_training_stage_and_the_reverse():
     training = {name for name, stage in STAGES.items() if f"plots/{name}/history.csv" in outs(stage)}
-    assert training == set(params.RECIPES)
+    assert training == set(LADDER.rungs)
 
 
 def test_heavy_outputs_are_cached_and_small_ones_are_in_git():

@@ -41,12 +41,12 @@ def stage():
 def made(workspace) -> Predictions:
     val, test = answered(LABELS[::-1], ANSWERS[::-1], 0), answered(LABELS, ANSWERS, 10)
     made = Predictions(val, test, ("cat", "dog", "frog"), {"source": "digits"})
-    predictions.save("predictions/train_aug.npz", made)
+    predictions.save("predictions/trained/train_aug.npz", made)
     return made
 
 
 def test_outputs_hold_the_numbers(stage, made, workspace, tiny, capsys):
-    stage.main("train_aug")
+    stage.main("trained/train_aug")
 
     metrics = json.loads((workspace / "metrics/train_aug.json").read_text())
     low, high = scores.wilson_interval(8, 10, tiny.evaluate.confidence)
@@ -91,7 +91,7 @@ def test_outputs_hold_the_numbers(stage, made, workspace, tiny, capsys):
 
 def test_same_predictions_give_the_same_bytes(stage, made, workspace):
     def run() -> dict[str, bytes]:
-        stage.main("train_aug")
+        stage.main("trained/train_aug")
         outputs = [workspace / "metrics/train_aug.json", *(workspace / "plots/train_aug").iterdir()]
         return {path.name: path.read_bytes() for path in outputs}
 
@@ -104,7 +104,7 @@ def test_params_reach_the_scores(stage, made, workspace, capsys):
     text = (workspace / "params.yaml").read_text()
     assert "confidence: 0.95" in text
     (workspace / "params.yaml").write_text(text.replace("confidence: 0.95", "confidence: 0.5"))
-    stage.main("train_aug")
+    stage.main("trained/train_aug")
     metrics = json.loads((workspace / "metrics/train_aug.json").read_text())
     assert (metrics["accuracy_low"], metrics["accuracy_high"]) == scores.wilson_interval(8, 10, 0.5)
     assert "(50% interval" in capsys.readouterr().out
@@ -116,24 +116,24 @@ def test_an_error_leaves_no_output_and_spares_the_history(stage, made, workspace
     history.write_text("epoch\n1\n")
     monkeypatch.setattr(stage.scores, "per_class", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        stage.main("train_aug")
+        stage.main("trained/train_aug")
     assert os.listdir(history.parent) == ["history.csv"]
     assert os.listdir(workspace / "metrics") == []
 
 
 def test_missing_and_damaged_predictions_are_one_message(stage, workspace):
-    with pytest.raises(InputError, match=r"predictions/train_aug\.npz is missing"):
-        stage.main("train_aug")
-    (workspace / "predictions").mkdir()
-    (workspace / "predictions/train_aug.npz").write_bytes(b"half")
-    with pytest.raises(InputError, match=r"predictions/train_aug\.npz holds no predictions"):
-        stage.main("train_aug")
+    with pytest.raises(InputError, match=r"predictions/trained/train_aug\.npz is missing"):
+        stage.main("trained/train_aug")
+    (workspace / "predictions/trained").mkdir(parents=True)
+    (workspace / "predictions/trained/train_aug.npz").write_bytes(b"half")
+    with pytest.raises(InputError, match=r"predictions/trained/train_aug\.npz holds no predictions"):
+        stage.main("trained/train_aug")
 
 
 def test_the_script_runs_without_torch(made, workspace):
     """As DVC runs it; the name of each module it imports goes to stderr."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", str(SCRIPT), "train_aug"],
+        [sys.executable, "-X", "importtime", str(SCRIPT), "trained/train_aug"],
         env=os.environ | {"PYTHONPATH": str(SRC)},
         capture_output=True,
         text=True,

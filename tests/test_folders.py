@@ -11,6 +11,7 @@ from imports import FOLDERS, LADDER, ROOT, folder_of, imported, modules, reached
 MAY_IMPORT = {
     "core": set(),
     "images": {"core"},
+    "pretrained": {"core"},
     "training": {"core"},
     "teaching": {"training", "core"},
     "scoring": {"core"},
@@ -18,7 +19,7 @@ MAY_IMPORT = {
     "drawing": {"scoring", "core"},
     "reporting": {"drawing", "scoring", "core"},
 }
-PARAMS = {LADDER / "params.py", LADDER / "params_file.py"}
+PARAMS = {LADDER / f"{name}.py" for name in ("params", "params_groups", "params_file", "ladder_file")}
 PEOPLES = {LADDER / "presets.py", LADDER / "predict.py"}
 
 
@@ -31,6 +32,7 @@ TRAINING = {"train", "distill"}
 STALE = {
     "core": {stem(name) for name in STAGES},
     "images": {"images", "split"},
+    "pretrained": {"weights"},
     "training": {*TRAINING, "quantize", "mc_dropout", "benchmark"},
     "teaching": {"distill"},
     "scoring": {"ensemble", "evaluate", "mc_dropout", "uncertainty", "benchmark", "report"},

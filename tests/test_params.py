@@ -53,10 +53,13 @@ def test_the_tracked_file_is_valid():
         ("data.image_size", 64, "data: .*image_size must be 32, not 64"),
         ("aug.crop_padding", 32, "aug.crop_padding=32 must be below data.image_size=32"),
         ("aug.cutout", 33, "aug.cutout=33 must not exceed data.image_size=32"),
-        ("model.pretrained", True, "ablation.stem must be null with model.pretrained=true"),
-        ("student.drop_rate", 0.0, "student.drop_rate must be above 0: `uncertainty` needs dropout"),
-        ("se.drop_rate", 0.0, "se.drop_rate must be above 0: `uncertainty` needs dropout"),
-        ("distill.teacher", "train_resnet", "resnet.drop_rate must be above 0: `uncertainty` needs dropout"),
+        ("ablation.weights", "imagenet", "ablation: stem must be null with weights=imagenet"),
+        ("ablation.weights", "imagenets", "ablation.weights: .*'scratch' or 'imagenet', not 'imagenets'"),
+        ("model.pretrained", False, r"model.pretrained: gone, set <recipe>.weights \(baseline.weights"),
+        ("model.weights", {}, "model.weights: gone, put the file into assets/weights/ as <arch>.safetensors"),
+        ("student.drop_rate", 0.0, "student.drop_rate must be above 0: `mc_dropout` needs dropout"),
+        ("se.drop_rate", 0.0, "se.drop_rate must be above 0: `mc_dropout` needs dropout"),
+        ("distill.teacher", "train_resnet", "resnet.drop_rate must be above 0: `mc_dropout` needs dropout"),
         ("seed", -1, "seed: .*greater than or equal to 0, not -1"),
         ("seed", 2**63, "seed: .*less than 9223372036854775808, not 9223372036854775808"),
         ("data.split_seed", 2**32, "data.split_seed: .*less than 4294967296"),
@@ -87,7 +90,7 @@ def test_own_images_may_lie_anywhere(path):
     assert params.validate(values).data.path == path
 
 
-@pytest.mark.parametrize("path", ["data", "data/raw/image_folder", "./data/mine", ".", ""])
+@pytest.mark.parametrize("path", ["data", "data/raw/image_folder", "./data/mine", "."])
 def test_own_images_do_not_lie_where_stages_write(path):
     values = changed("data", VALUES["data"] | {"source": "image_folder", "path": path})
     with pytest.raises(InputError, match=r"data: source image_folder .* outside of data/, where stages write, not "):
@@ -137,3 +140,13 @@ def test_every_integer_has_an_upper_bound():
         for value in (2**63, 10**5000):
             with pytest.raises(InputError, match=rf"{key}: .*, not (922337\d*|a number of 16,610 bits)$"):
                 params.validate(changed(key, value))
+
+
+def test_rungs_may_mix_scratch_and_pretrained():
+    values = changed("effnet.weights", "imagenet")
+    values["effnet"]["stem"] = None
+    cfg = params.validate(values)
+    assert (cfg.rung("train_effnet").recipe.weights, cfg.rung("train_aug").recipe.weights) == ("imagenet", "scratch")
+    assert (cfg.weights("effnet").weights, cfg.weights("effnet").arch) == ("imagenet", cfg.effnet.arch)
+    with pytest.raises(InputError, match=r"no recipe is named 'efnet'.*did you mean effnet"):
+        cfg.weights("efnet")

@@ -1,6 +1,7 @@
 """params.yaml is read as DVC reads it, and whatever stands in it ends in values or in one message."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,7 @@ def test_what_is_no_params_file_ends_in_one_message(tmp_path, text, message):
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "3", "null"])
 def test_what_is_no_mapping_is_refused(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)
+    shutil.copy(ROOT / "ladder.yaml", tmp_path)
     with pytest.raises(InputError, match=r"params\.yaml: one problem"):
         params.read(tmp_path / "params.yaml")
 
@@ -177,6 +179,7 @@ def test_a_file_that_the_system_does_not_give_is_named_with_its_reason(tmp_path,
 @pytest.mark.parametrize("text", ["seed: &x [*x]\n", "seed: 2001-99-99\n", TRACKED.replace("seed: 0 ", "seed: 1e20 ")])
 def test_a_stage_says_it_in_one_message_and_fails(tmp_path, text):
     (tmp_path / "params.yaml").write_text(text)
+    shutil.copy(ROOT / "ladder.yaml", tmp_path)
     env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     command = [sys.executable, str(ROOT / "stages/split.py")]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)

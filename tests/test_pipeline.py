@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import pipeline
-from dvcfile import FOREACH, STAGES, downstream, outs, script
+from dvcfile import STAGES, downstream, group, outs, script
 from pipeline import Pipeline, ran
 
 
@@ -67,7 +67,7 @@ def test_a_change_to_a_score_retrains_nothing(whole):
         status = yaml.safe_load(whole.run("dvc", "status", "--json"))
     finally:
         path.write_text(text)
-    assert {f"evaluate@{name}" for name in FOREACH["evaluate"]} <= touched
+    assert {f"evaluate@{name}" for name in group("evaluate")} <= touched
     assert not {name for name in touched if name.startswith(("split", "train", "distill", "quantize"))}
     assert set(status) == touched
 
@@ -80,7 +80,7 @@ def test_a_clone_without_a_cache_compares_and_knows_that_nothing_is_stale(whole,
     assert not ran(output)
     assert "up to date" in output
     shown = clone.run("dvc", "metrics", "show")
-    assert all(f"metrics/{name}.json" in shown for name in FOREACH["evaluate"])
+    assert all(f"metrics/{name}.json" in shown for name in group("evaluate"))
 
     metrics = clone.folder / "metrics/train_aug.json"
     clone.run("git", "switch", "--quiet", "--create", "other")

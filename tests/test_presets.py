@@ -123,7 +123,7 @@ def test_a_preset_on_what_are_no_params_is_refused_in_one_message(workspace, tex
 
 def test_what_a_preset_does_not_change_stays_as_it_is_written(workspace):
     text = TRACKED.replace("hflip: 0.5  ", "hflip: +.5  ").replace("passes: 20 ", "passes: 0x14 ").replace("\n", "\r\n")
-    text = text.replace("momentum: null", "momentum: ~").replace("pretrained: false", "pretrained:    False")
+    text = text.replace("momentum: null", "momentum: ~").replace("compile: false", "compile:    False")
     Path("params.yaml").write_bytes(text.encode())
     Path("presets/some.yaml").write_text("aug: {hflip: 0.5, cutout: 4}\nbaseline: {lr: 0.01}\n")
     presets.apply("some")

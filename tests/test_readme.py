@@ -8,7 +8,7 @@ import pytest
 
 from imports import ROOT
 from ladder.core.errors import InputError
-from ladder.reporting import benchmark, report, results
+from ladder.reporting import benchmark, results
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -65,7 +65,7 @@ def test_the_sample_is_what_the_demo_printed():
 
 def test_results_and_presets_are_those_of_the_tracked_files(monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert results.updated(README, report.LADDER) == README, "`make results` brings README.md up to date"
+    assert results.updated(README) == README, "`make results` brings README.md up to date"
 
 
 def test_the_benchmark_page_is_that_of_the_tracked_files(monkeypatch):
@@ -77,11 +77,11 @@ def test_the_benchmark_page_is_that_of_the_tracked_files(monkeypatch):
 def test_a_readme_without_a_section_is_refused(monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(InputError, match="one section between <!-- presets -->"):
-        results.updated(README.replace("<!-- presets -->", ""), report.LADDER)
+        results.updated(README.replace("<!-- presets -->", ""))
 
 
 def test_the_tool_writes_both(tmp_path, monkeypatch):
-    for name in ("README.md", "params.yaml"):
+    for name in ("README.md", "params.yaml", "ladder.yaml"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("metrics", "plots", "presets"):
         shutil.copytree(ROOT / name, tmp_path / name)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from imports import ROOT
-from ladder import params
+from ladder import ladder_file, params
 
 SCRIPT = ROOT / "tools/rows.sh"
 DVC = """\
@@ -35,14 +35,15 @@ def run(folder: Path, **rows: str) -> subprocess.CompletedProcess:
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    for name in ("params.yaml", "ladder.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
     return tmp_path
 
 
 def test_every_rung_stands_in_one_row():
     rows = re.findall(r"^row [AB] ([a-z_ ]+)", SCRIPT.read_text(encoding="utf-8"), flags=re.MULTILINE)
     stages = " ".join(rows).split()
-    assert sorted(set(stages) - {"quantize"}) == sorted(params.RECIPES)
+    assert sorted(set(stages) - {"quantize"}) == sorted(ladder_file.read(ROOT / "ladder.yaml").rungs)
     assert len(stages) == len(set(stages))
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from imports import ROOT
-from ladder.core.artifacts import checkpoints, predictions, splits
+from ladder import params
+from ladder.core.artifacts import checkpoints, predictions, pretrained, splits
 from ladder.core.errors import InputError
 from ladder.training import models
 
@@ -23,6 +24,8 @@ def main(script: str, *arguments: str) -> None:
 @pytest.fixture
 def made(workspace, split):
     splits.save("data/split", split)
+    for rung in params.read().ladder.rungs:
+        pretrained.save(f"data/weights/{rung}", None)
     return split
 
 
@@ -56,7 +59,7 @@ def test_a_damaged_split_is_refused(made):
 
 def test_train_writes_a_rung(made):
     main("train", "train_aug")
-    answers = predictions.load("predictions/train_aug.npz")
+    answers = predictions.load("predictions/trained/train_aug.npz")
     assert np.array_equal(answers.test.ids, made.test.ids)
     assert np.array_equal(answers.val.labels, made.val.labels)
     assert answers.provenance["source"] == "digits"
@@ -75,8 +78,8 @@ def test_train_writes_a_rung(made):
 
 def test_evaluate_follows_train(made):
     main("train", "train_baseline")
-    main("evaluate", "train_baseline")
-    answers = predictions.load("predictions/train_baseline.npz")
+    main("evaluate", "trained/train_baseline")
+    answers = predictions.load("predictions/trained/train_baseline.npz")
     right = (answers.test.logits.argmax(1) == answers.test.labels).mean()
     assert json.loads(Path("metrics/train_baseline.json").read_text())["accuracy"] == pytest.approx(right)
 

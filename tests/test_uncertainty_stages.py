@@ -22,10 +22,14 @@ def stage() -> None:
     main("uncertainty")
 
 
+def path(name: str) -> str:
+    return f"predictions/{'voted' if name == 'ensemble' else 'trained'}/{name}.npz"
+
+
 def answer(name: str, split, logits: np.ndarray) -> None:
     val = Logits(np.zeros((len(split.val), 3), np.float32), split.val.labels, split.val.ids)
     test = Logits(logits.astype(np.float32), split.test.labels, split.test.ids)
-    predictions.save(f"predictions/{name}.npz", Predictions(val, test, split.classes, {}))
+    predictions.save(path(name), Predictions(val, test, split.classes, {}))
 
 
 @pytest.fixture
@@ -87,9 +91,9 @@ def test_without_mistakes_an_auroc_is_left_out(made):
     only_red = made.test.take(np.flatnonzero(made.test.labels == 0))
     splits.save("data/split", replace(made, test=only_red))
     for name in ("distill", "train_effnet", "ensemble"):
-        old = predictions.load(f"predictions/{name}.npz")
+        old = predictions.load(path(name))
         test = Logits(np.tile(np.float32([9, 0, 0]), (len(only_red), 1)), only_red.labels, only_red.ids)
-        predictions.save(f"predictions/{name}.npz", Predictions(old.val, test, old.classes, {}))
+        predictions.save(path(name), Predictions(old.val, test, old.classes, {}))
     stage()
     figures = json.loads(Path("metrics/uncertainty.json").read_text())
     assert "distill_mc_nll" in figures
@@ -98,10 +102,10 @@ def test_without_mistakes_an_auroc_is_left_out(made):
 
 
 def test_predictions_of_other_images_are_refused_and_nothing_is_left(made):
-    old = predictions.load("predictions/ensemble.npz")
+    old = predictions.load("predictions/voted/ensemble.npz")
     moved = Logits(old.test.logits, old.test.labels, old.test.ids + 1)
-    predictions.save("predictions/ensemble.npz", Predictions(old.val, moved, old.classes, {}))
-    with pytest.raises(InputError, match=r"predictions/ensemble\.npz is not about the test images"):
+    predictions.save("predictions/voted/ensemble.npz", Predictions(old.val, moved, old.classes, {}))
+    with pytest.raises(InputError, match=r"predictions/voted/ensemble\.npz is not about the test images"):
         stage()
     assert not Path("metrics/uncertainty.json").exists()
     assert not Path("predictions/uncertainty.npz").exists()
@@ -110,5 +114,5 @@ def test_predictions_of_other_images_are_refused_and_nothing_is_left(made):
 def test_a_model_without_dropout_stops_the_stage(made):
     model = network(drop_rate=0.0)
     checkpoints.save("models/train_effnet", Checkpoint(model.config, model.state_dict()))
-    with pytest.raises(InputError, match=r"train_effnet has no active dropout.*effnet\.drop_rate"):
+    with pytest.raises(InputError, match=r"train_effnet has no active dropout.*drop_rate of its recipe"):
         stage()

@@ -5,7 +5,7 @@ start=$SECONDS
 head=$(git rev-parse HEAD)
 git diff --quiet HEAD || echo "demo: the demo runs the last commit; uncommitted changes are not in it"
 
-[ -d .demo/.git ] || git clone --quiet --no-hardlinks "file://$PWD" .demo || {
+[ -d .demo/.git ] || git clone --quiet --no-hardlinks "$PWD" .demo || {
     echo "demo: could not clone $PWD into .demo/: see above; if there is a .demo/, remove it" >&2; exit 1; }
 cd .demo
 if [ "$(git rev-parse HEAD)" != "$head" ]; then
@@ -13,7 +13,7 @@ if [ "$(git rev-parse HEAD)" != "$head" ]; then
 fi
 git reset --quiet --hard "$head"  # whatever an experiment left there
 PYTHONPATH=src python -m ladder.presets apply demo
-dvc cache dir --local "$OLDPWD/.dvc/cache"
+dvc cache dir --local ../.dvc/cache  # relative: DVC writes paths of ASCII letters only
 
 tools/rows.sh
 

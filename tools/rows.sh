@@ -22,7 +22,7 @@ case $teacher in
     train_se | train_resnet) ;;
     *) echo "rows: distill.teacher is $teacher, which trains in the other row: use make repro" >&2; exit 1 ;;
 esac
-dvc repro split
+dvc repro split weights
 echo "rows: the rungs train in two rows side by side, A and B"
 a= b=
 trap stop EXIT

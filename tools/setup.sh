@@ -5,6 +5,11 @@ python=$1
 
 "$python" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in [(3, 11), (3, 12)] else
     f"setup: {sys.executable} is Python {v[0]}.{v[1]}, but 3.11 or 3.12 is needed: run `make setup PYTHON=python3.12`")'
+installed=.venv/.installed  # a copy of what it was made from: times say nothing where several clones link one .venv
+if cat requirements.txt pyproject.toml | cmp -s - $installed; then
+    touch $installed
+    exit
+fi
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 
 pip=(.venv/bin/python -m pip --disable-pip-version-check install --quiet)
@@ -16,4 +21,4 @@ else
     "${pip[@]}" -r requirements.txt
 fi
 "${pip[@]}" --no-deps --editable .
-touch .venv/.installed
+cat requirements.txt pyproject.toml > $installed

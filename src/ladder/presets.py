@@ -41,7 +41,8 @@ def merge(values: dict[str, Any], overrides: dict[str, Any], path: str = "") -> 
     merged = dict(values)
     for key, value in overrides.items():
         if key not in values:
-            raise InputError(f"{params.PATH} has no key {path}{key}{nearest(key, values)}")
+            hint = f": {params.GONE[path + key]}" if path + key in params.GONE else nearest(key, values)
+            raise InputError(f"{params.PATH} has no key {path}{key}{hint}")
         if isinstance(value, dict) and isinstance(values[key], dict) and values[key]:
             merged[key] = merge(values[key], value, f"{path}{key}.")
         elif not params_edit.same(values[key], value):  # an equal one stays as it is written

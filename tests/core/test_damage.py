@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from fuzzing import bounded, count
 from ladder.core import states
-from ladder.core.artifacts import checkpoints, predictions, splits
+from ladder.core.artifacts import checkpoints, predictions, pretrained, splits
 from ladder.core.errors import InputError
-from ladder.core.types import Checkpoint, Logits, Predictions
+from ladder.core.types import Checkpoint, Logits, Predictions, Pretrained
 from ladder.deploy import onnx_files
 from ladder.scoring import metrics, passes
 from ladder.training.resume import Session
@@ -62,6 +62,11 @@ def save_metrics(split) -> None:
 
 def save_onnx(split) -> None:
     onnx_files.save("models/quantize/a.onnx", bytes(range(256)) * 3, {"classes": ["cat", "dog"], "image_size": 32})
+
+
+def save_pretrained(split) -> None:
+    made = Pretrained("resnet18", "a hub", "0" * 64, (0.5,) * 3, (0.25,) * 3, weights={"w": torch.arange(99.0)})
+    pretrained.save("data/weights/a", made)
 
 
 def session() -> Session:
@@ -110,6 +115,7 @@ KINDS = {
     "part of a split": Kind(
         lambda split: splits.save("data/split", split), lambda: astuple(splits.load_part("data/split", "val"))
     ),
+    "ImageNet weights": Kind(save_pretrained, lambda: astuple(pretrained.load("data/weights/a"))),
     "ONNX model": Kind(save_onnx, lambda: onnx_files.about("models/quantize/a.onnx")),
     "metrics": Kind(save_metrics, lambda: metrics.load("a"), exact=False),  # Git has those, and they are floats alone
     "resume state": Kind(save_state, restore),
@@ -123,7 +129,7 @@ OTHERS = [
     b'"a"',
     b"1e999",
     b"[" * 5000,
-    b'{"sha256": {}}',
+    b'{"digests": {}}',
     b"PK\x05\x06" + bytes(18),
     b"\x80\x04.",
 ]
@@ -197,7 +203,9 @@ def test_damage_is_one_error_or_none(kind, made, foreign, data):
             assert all(type(value) is float and np.isfinite(value) for value in found.values())
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", "predictions", "dropout passes", "split", "ONNX model", "resume state"])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in KINDS if kind not in ("metrics", "part of a split", "finished state")]
+)
 def test_a_flip_in_the_middle_of_any_file_is_caught(kind, made):
     for path, content in made(kind).items():
         flipped = bytearray(content)
@@ -247,8 +255,10 @@ def forbid(path: Path, monkeypatch) -> None:
     monkeypatch.chdir(here)
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "null", "3", '{"sha256": 3}', '{"sha256": {"this file": null}}', "["])
-@pytest.mark.parametrize("kind", ["checkpoint", "split", "ONNX model", "metrics"])
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", "null", "3", '{"digests": 3}', '{"digests": {"this file": null}}', "["]
+)
+@pytest.mark.parametrize("kind", ["checkpoint", "split", "ImageNet weights", "ONNX model", "metrics"])
 def test_a_json_of_another_shape_is_refused(kind, made, content):
     (about,) = [path for path in made(kind) if path.suffix == ".json"]
     about.write_text(content)

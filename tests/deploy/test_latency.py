@@ -55,10 +55,11 @@ def test_a_batch_larger_than_the_images_repeats_them():
 def test_parameters_and_multiply_accumulates_by_hand(tmp_path):
     """A convolution 3 -> 4, 3x3, on 8 x 8, and a linear layer."""
     recipe = params.Recipe(
-        arch="test_resnet", input_size=8, stem=None, drop_rate=0.0, epochs=1, batch_size=8, optimizer="sgd", lr=0.1,
-        momentum=0.0, weight_decay=0.0, schedule="constant", warmup_epochs=0.0, label_smoothing=0.0,
+        arch="test_resnet", weights="scratch", input_size=8, stem=None, drop_rate=0.0, epochs=1, batch_size=8,
+        optimizer="sgd", lr=0.1, momentum=0.0, weight_decay=0.0, schedule="constant", warmup_epochs=0.0,
+        label_smoothing=0.0,
     )  # fmt: skip
-    model = params.Model(pretrained=False, resize="bilinear", weights={})
+    model = params.Model(resize="bilinear")
     classifier = models.build(recipe, model, ("a", "b"), (0.5,) * 3, (0.2,) * 3, seed=0)
     checkpoints.save(tmp_path / "m", Checkpoint(classifier.config, classifier.state_dict()))
     macs = 0

@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from imports import ROOT
-from ladder import params
+from ladder import params, params_groups
 from ladder.core.artifacts import checkpoints, predictions, splits
 from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint, Logits, Predictions
@@ -43,11 +43,11 @@ for kind, it in made.items():
 def trained(arch: str, split, size: int = 8, **stem) -> models.Classifier:
     """A classifier whose BatchNorm has seen the images, so that folding it matters; not trained further."""
     recipe = params.Recipe(
-        arch=arch, input_size=size, stem=params.Stem(**stem) if stem else None, drop_rate=0.0, epochs=1, batch_size=8,
-        optimizer="sgd", lr=0.1, momentum=0.0, weight_decay=0.0, schedule="constant", warmup_epochs=0.0,
-        label_smoothing=0.0,
+        arch=arch, weights="scratch", input_size=size, stem=params_groups.Stem(**stem) if stem else None, drop_rate=0.0,
+        epochs=1, batch_size=8, optimizer="sgd", lr=0.1, momentum=0.0, weight_decay=0.0, schedule="constant",
+        warmup_epochs=0.0, label_smoothing=0.0,
     )  # fmt: skip
-    model = params.Model(pretrained=False, resize="bilinear", weights={})
+    model = params.Model(resize="bilinear")
     classifier = models.build(recipe, model, split.classes, split.mean, split.std, seed=1)
     for module in classifier.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -289,16 +289,16 @@ def rungs(workspace, split):
         parts = (Logits(classifier(torch.from_numpy(p.images)).detach().numpy(), p.labels, p.ids)
                  for p in (split.val, split.test))  # fmt: skip
         provenance = {"source": "digits", "arch": arch, "parameters": models.parameter_count(classifier), "epochs": 1}
-        predictions.save(f"predictions/{name}.npz", Predictions(*parts, split.classes, provenance))
+        predictions.save(f"predictions/trained/{name}.npz", Predictions(*parts, split.classes, provenance))
     return split
 
 
 def test_stage(rungs, capsys):
     main("quantize")
     for name, arch in (("distill", "test_efficientnet"), ("train_resnet", "test_resnet")):
-        pytorch = predictions.load(f"predictions/{name}.npz").test
+        pytorch = predictions.load(f"predictions/trained/{name}.npz").test
         for kind, precision in (("float", "float32"), ("dynamic", "dynamic int8"), ("static", "static int8")):
-            read = predictions.load(f"predictions/{name}_{kind}.npz")
+            read = predictions.load(f"predictions/deployed/{name}_{kind}.npz")
             assert np.array_equal(read.test.ids, rungs.test.ids)
             assert read.provenance["precision"] == precision
             about = onnx_files.about(f"models/quantize/{name}_{kind}.onnx")
@@ -307,7 +307,7 @@ def test_stage(rungs, capsys):
             ran = onnx_runtime.predict(f"models/quantize/{name}_{kind}.onnx", rungs.test.images)
             np.testing.assert_array_equal(ran, read.test.logits)
         np.testing.assert_allclose(
-            predictions.load(f"predictions/{name}_float.npz").test.logits, pytorch.logits, rtol=1e-3, atol=1e-4
+            predictions.load(f"predictions/deployed/{name}_float.npz").test.logits, pytorch.logits, rtol=1e-3, atol=1e-4
         )
     assert "train_resnet: logits of PyTorch and ONNX Runtime differ by at most" in capsys.readouterr().out
 

@@ -4,20 +4,19 @@ LADDER_FUZZ_EXAMPLES: how many of each; `--hypothesis-show-statistics` prints ho
 """
 
 import io
-import os
 import warnings
 
 import numpy as np
 import pillow_heif
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from PIL import Image
 
+from fuzzing import bounded
 from ladder.core.errors import InputError
 from ladder.images import decode
 
-EXAMPLES = int(os.environ.get("LADDER_FUZZ_EXAMPLES", 40))
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")  # tests/test_predict.py sees that they reach nobody
 
 
@@ -109,13 +108,13 @@ def check(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-@settings(derandomize=True, deadline=None, max_examples=EXAMPLES)
+@bounded(40)
 @given(data=st.data())
 def test_pixels_or_one_message(kind, data):
     check(data.draw(damaged(WHOLE[kind])))
 
 
-@settings(derandomize=True, deadline=None, max_examples=EXAMPLES)
+@bounded(40)
 @given(st.binary(max_size=300))
 def test_anything_at_all(content):
     check(content)

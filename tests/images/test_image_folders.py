@@ -1,13 +1,19 @@
 """One's own images in any container; bad layouts and images end in an InputError."""
 
 import hashlib
+import io
+import os
+import sys
 import tarfile
+import types
 
 import numpy as np
+import psutil
 import pytest
+from PIL import Image
 
 from ladder.core.errors import InputError
-from ladder.images import sources
+from ladder.images import decode, sources
 from trees import TREE, VAL, below, levels, own, pixel, write
 
 
@@ -129,3 +135,76 @@ def test_bad_paths(tmp_path, name, message):
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(InputError, match=f"^{tmp_path / name} {message}.*data.path"):
         sources.read(own(tmp_path / name))
+
+
+def refused(path, **changes) -> str:
+    with pytest.raises(InputError) as caught:
+        sources.read(own(path, **changes))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["photos", "photos.zip"])
+def test_all_unreadable_images_are_listed_at_once(tmp_path, name):
+    bad = {f"train/cat/bad{number}.png": content for number, content in enumerate((b"", b"text", pixel(1)[:-30]))}
+    first, *lines = refused(write(tmp_path / name, TREE | bad)).splitlines()
+    assert first == f"{tmp_path / name}: 3 of 8 images cannot be read:"
+    assert [line.split()[0] for line in lines] == list(bad)
+
+
+def test_of_many_unreadable_images_twenty_are_named(tmp_path):
+    bad = {f"train/cat/{number:03}.pth": b"PK\3\4" for number in range(100)}
+    lines = refused(write(tmp_path / "photos", TREE | bad)).splitlines()
+    assert lines[0].endswith("100 of 105 images cannot be read:")
+    assert lines[
+        1
+    ] == "  train/cat/000.pth is an archive (zip), or an office document: save it as PNG or JPEG if it is" + (
+        " an image, or remove it"
+    )
+    assert (len(lines), lines[-1]) == (22, "  and 80 more")
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize("name", ["photos.zip", "photos.tar"])  # some file systems compose names themselves
+def test_spellings_of_one_class_are_one_class(tmp_path, name):
+    """As where a part was packed on macOS and another on Linux."""
+    tree = {file.replace("cat", COMPOSED if file[:4] == "test" else DECOMPOSED): TREE[file] for file in TREE}
+    source = sources.read(own(write(tmp_path / name, tree)))
+    assert source.classes == (COMPOSED, "dog")
+    assert [levels(part) for part in (source.train, source.test)] == [[1, 2, 3], [4, 5]]
+    assert source.train.labels.tolist() == [0, 1, 1]
+
+
+def test_two_folders_that_read_alike_are_refused(tmp_path):
+    tree = {file.replace("cat", COMPOSED): content for file, content in TREE.items()}
+    message = refused(write(tmp_path / "p.zip", tree | {f"train/{DECOMPOSED}/1.png": pixel(9)}))
+    assert "train/ has two folders that both read café, spelled 'cafe\\u0301' and 'caf\\xe9'" in message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode there")
+@pytest.mark.parametrize("name", [b"train/cat/\xe9.png", b"train/\xe9/1.png", b"test/cat/\xff\xfe"])
+def test_names_that_are_no_text_are_refused_before_anything_is_decoded(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(decode, "decode", None)
+    message = refused(write(tmp_path / "photos", TREE | {os.fsdecode(name): pixel(1)}))
+    shown = ascii(os.fsdecode(name.removesuffix(b"/1.png")))[1:-1]
+    assert f"photos: {shown} is no UTF-8" in message
+    assert message.isprintable()
+    assert message.endswith("is no UTF-8 (Latin-1?): rename it")
+
+
+def test_more_pixels_than_memory_are_refused_before_anything_is_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(decode, "decode", None)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(available=2**27))
+    assert refused(write(tmp_path / "photos", TREE), image_size=4096).endswith(
+        "5 images of data.image_size 4096 are 0.2 GiB of pixels, and 0.1 GiB of memory are free: set data.image_size"
+        " below 2991, or take fewer images"
+    )
+
+
+def test_sixteen_bits_that_hold_twelve_are_said_with_their_number(tmp_path, capsys):
+    stream = io.BytesIO()
+    Image.fromarray(np.full((4, 4), 4000, np.uint16)).save(stream, "PNG")
+    dark = {f"train/cat/{number}.png": stream.getvalue() for number in (1, 2)}
+    sources.read(own(write(tmp_path / "photos", TREE | dark)))
+    assert f"photos: 2 {decode.DARK} (train/cat/1.png, ...)" in capsys.readouterr().err

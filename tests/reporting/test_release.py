@@ -36,7 +36,7 @@ def run(workspace) -> Path:
              "precision": "static int8"}  # fmt: skip
     onnx_files.save("models/quantize/distill_static.onnx", b"not really a model", about)
     part = Logits(np.zeros((3, 2), np.float32), np.zeros(3, np.int64), np.arange(3))
-    predictions.save("predictions/distill_static.npz", Predictions(part, part, ("cat", "dog"), {}))
+    predictions.save("predictions/deployed/distill_static.npz", Predictions(part, part, ("cat", "dog"), {}))
     Path("metrics").mkdir()
     for name, scores in (("distill_static", SCORES), ("distill_float", TWIN)):
         Path(f"metrics/{name}.json").write_text(json.dumps(scores))

@@ -8,7 +8,7 @@ import pytest
 from imports import ROOT
 from ladder import params
 from ladder.core.errors import InputError
-from ladder.reporting import report, results
+from ladder.reporting import results
 
 
 @pytest.fixture
@@ -16,7 +16,8 @@ def run(tmp_path, monkeypatch):
     """A copy of the tracked results in the current folder."""
     for folder in ("metrics", "plots/report", "plots/benchmark", "presets"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    for name in ("params.yaml", "ladder.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -30,25 +31,24 @@ def test_a_rung_has_its_figures(run):
     for name in ("train_aug", "ensemble", "distill_static", "distill_float"):
         (run / f"metrics/{name}.json").write_text(json.dumps(scores))
     p = params.read()
-    text = results.results(p, ["train_aug", "ensemble", "distill_float", "distill_static"])
+    text = results.results(p)
     assert lines(text, "| `train_aug` |") == [f"| `train_aug` | 50.00 | 25.00 to 75.00 | {p.ablation.epochs} | 95.84 |"]
     assert lines(text, "| `ensemble` |") == ["| `ensemble` | 50.00 | 25.00 to 75.00 |  | 97.27 |"]
     assert lines(text, "| `distill_static` |")[0] == "| `distill_static` | 50.00 | 25.00 to 75.00 |  |  |"
     assert len(lines(text, "| `distill_float` |")) == 1  # among the ONNX files alone
-    assert not lines(text, "| `train_se` | 8")
 
 
 def test_every_image_size_is_named_in_order(run):
     p = params.read()
     larger = p.model_copy(update={"effnet": p.effnet.model_copy(update={"input_size": 224})})
-    assert " 32 px and 224 px. One run, seed" in results.results(larger, report.LADDER)
+    assert " 32 px and 224 px. One run, seed" in results.results(larger)
 
 
 def test_an_auroc_that_does_not_exist_is_none(run):
     measured = json.loads((run / "metrics/uncertainty.json").read_text())
     del measured["teacher_single_auroc"]
     (run / "metrics/uncertainty.json").write_text(json.dumps(measured))
-    (line,) = lines(results.results(params.read(), report.LADDER), f"| `{params.read().distill.teacher}` | one pass")
+    (line,) = lines(results.results(params.read()), f"| `{params.read().distill.teacher}` | one pass")
     assert line.endswith(" | none |")
 
 
@@ -64,4 +64,4 @@ def test_a_preset_without_its_head_is_refused(run):
 def test_a_missing_result_is_named(run, path):
     (run / path).unlink()
     with pytest.raises(InputError, match=rf"{path} (is missing|cannot be read .*): `dvc repro` makes it"):
-        results.results(params.read(), report.LADDER)
+        results.results(params.read())

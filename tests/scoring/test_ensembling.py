@@ -137,7 +137,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("what", OTHERS)
 def test_members_of_other_images_are_refused(what):
-    message = rf"predictions/train_se\.npz and predictions/train_aug\.npz differ in {what}: "
+    message = f"the predictions of train_se and train_aug differ in {what}: "
     with pytest.raises(InputError, match=message):
         vote({"train_se": member(1), "train_resnet": member(3), "train_aug": OTHERS[what]}, "logits", "equal")
 
@@ -173,13 +173,13 @@ def stage():
 def members(workspace) -> dict[str, Predictions]:
     made = {"train_resnet": member(1), "train_effnet": member(2, arch="efficientnet_b0")}
     for name, answers in made.items():
-        predictions.save(f"predictions/{name}.npz", answers)
+        predictions.save(f"predictions/trained/{name}.npz", answers)
     return made
 
 
 def test_stage_writes_the_vote(stage, members, capsys):
     stage.main()
-    voted = predictions.load("predictions/ensemble.npz")
+    voted = predictions.load("predictions/voted/ensemble.npz")
     a, b = (answers.test.logits for answers in members.values())
     np.testing.assert_allclose(voted.test.logits, (a + b) / 2, rtol=1e-5)
     assert capsys.readouterr().out == "ensemble: logits of train_resnet 0.500, train_effnet 0.500\n"
@@ -189,7 +189,7 @@ def test_stage_gives_the_same_bytes(stage, members, workspace):
     text = (workspace / "params.yaml").read_text()
     assert "weights: equal " in text
     (workspace / "params.yaml").write_text(text.replace("weights: equal ", "weights: validation "))
-    output = workspace / "predictions/ensemble.npz"
+    output = workspace / "predictions/voted/ensemble.npz"
     stage.main()
     first = output.read_bytes()
     stage.main()
@@ -198,13 +198,13 @@ def test_stage_gives_the_same_bytes(stage, members, workspace):
 
 
 def test_refused_members_leave_no_ensemble(stage, members, workspace):
-    predictions.save("predictions/train_effnet.npz", OTHERS["test ids"])
+    predictions.save("predictions/trained/train_effnet.npz", OTHERS["test ids"])
     with pytest.raises(InputError, match="differ in test ids"):
         stage.main()
-    (workspace / "predictions/train_effnet.npz").unlink()
+    (workspace / "predictions/trained/train_effnet.npz").unlink()
     with pytest.raises(InputError, match=r"train_effnet\.npz is missing"):
         stage.main()
-    assert not (workspace / "predictions/ensemble.npz").exists()
+    assert not (workspace / "predictions/voted/ensemble.npz").exists()
 
 
 def test_the_script_runs_without_torch(members):

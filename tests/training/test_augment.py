@@ -8,7 +8,7 @@ import torch.nn.functional as F
 import torchvision.transforms.v2.functional as tv
 from torchvision.transforms import InterpolationMode
 
-from ladder.params import Aug, ColorJitter
+from ladder.params_groups import Aug, ColorJitter
 from ladder.training.augment import augment
 
 MEAN = (0.5, 0.4, 0.2)

@@ -122,7 +122,7 @@ def trained(workspace, split):
 
 def result() -> tuple[bytes, predictions.Predictions, pd.DataFrame]:
     weights = Path("models/train_aug/model.safetensors").read_bytes()
-    return weights, predictions.load("predictions/train_aug.npz"), pd.read_csv("plots/train_aug/history.csv")
+    return weights, predictions.load("predictions/trained/train_aug.npz"), pd.read_csv("plots/train_aug/history.csv")
 
 
 @pytest.mark.slow

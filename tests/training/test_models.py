@@ -1,31 +1,31 @@
-"""Classifiers: raw uint8 in, logits out; stems; pretrained weights from a file and from a (local) hub."""
+"""Classifiers: raw uint8 in, logits out; stems; what does not fit; pretrained weights put into them."""
 
-import hashlib
-import http.server
 import math
-import threading
 
 import pytest
-import safetensors.torch
 import timm
 import torch
 from torch import nn
 
+from ladder.core import architectures
+from ladder.core.artifacts import pretrained
 from ladder.core.errors import InputError
-from ladder.core.types import Checkpoint
-from ladder.params import Model, Recipe, Stem
-from ladder.training import models, weights
+from ladder.core.types import Checkpoint, Pretrained
+from ladder.params import Hardware, Model, Recipe, SqueezeExcite
+from ladder.params_groups import Stem
+from ladder.training import devices, models, weights
 
 CLASSES = ("red", "green", "blue")
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
-SCRATCH = Model(pretrained=False, resize="bilinear", weights={})
+BILINEAR = Model(resize="bilinear")
+SE = SqueezeExcite(reduction=4, drop_rate=0.1)
 
 
-def recipe(arch="resnet18", input_size=16, stem=None, drop_rate=0.0) -> Recipe:
+def recipe(arch="resnet18", input_size=16, stem=None, drop_rate=0.0, weights="scratch") -> Recipe:
     values = {"epochs": 1, "batch_size": 8, "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0}
     return Recipe(
-        arch=arch, input_size=input_size, stem=stem, drop_rate=drop_rate, schedule="constant", warmup_epochs=0.0,
-        label_smoothing=0.0, **values,
+        arch=arch, weights=weights, input_size=input_size, stem=stem, drop_rate=drop_rate, schedule="constant",
+        warmup_epochs=0.0, label_smoothing=0.0, **values,
     )  # fmt: skip
 
 
@@ -33,8 +33,8 @@ def stem(stride=1, pool=False, unstrided_stages=0) -> Stem:
     return Stem(stride=stride, pool=pool, unstrided_stages=unstrided_stages)
 
 
-def build(recipe: Recipe, model: Model = SCRATCH, seed: int = 0) -> models.Classifier:
-    return models.build(recipe, model, CLASSES, MEAN, STD, seed).eval()
+def build(recipe: Recipe, seed: int = 0, se: SqueezeExcite | None = None, start=None) -> models.Classifier:
+    return models.build(recipe, BILINEAR, CLASSES, MEAN, STD, seed, se, start).eval()
 
 
 def test_prepare_by_hand():
@@ -106,6 +106,54 @@ def test_what_does_not_fit_is_refused(arch, input_size, shape, message):
         build(recipe(arch, input_size, shape))
 
 
+@pytest.mark.parametrize(
+    ("arch", "message"),
+    [
+        ("resnet18.a1_in1", r"no tag 'a1_in1' of resnet18: there is a1_in1k, a2_in1k, .*tv_in1k"),
+        ("resnet18.", "no tag '' of resnet18"),
+        ("botnet50ts_256.c1_in1k", "no tag|no tags of botnet50ts_256: write botnet50ts_256 alone"),
+        ("resnet81.a1_in1k", "no architecture 'resnet81'; did you mean resnet18"),
+        ("hf-hub:timm/resnet18.a1_in1k", "no architecture 'hf-hub:timm/resnet18'"),
+        # Attention over a fixed number of positions says so by an AssertionError without a word.
+        ("botnet26t_256", r"botnet26t_256 .*input_size=32 \(timm made it for 256\): AssertionError without a word"),
+        ("halonet26t", r"halonet26t .*input_size=32 \(timm made it for 256\): AssertionError without a word"),
+        ("vit_tiny_patch16_224", r"input_size=32 \(timm made it for 224\): .*224"),
+        # An encoder of a language model: it has no dropout before its classifier.
+        ("gemma4_vit_167m_enc", r"gemma4_vit_167m_enc cannot be made with num_classes, drop_rate \(TypeError"),
+    ],
+)
+def test_a_name_or_an_architecture_that_does_not_fit_ends_in_one_message(arch, message):
+    with pytest.raises(InputError, match=message) as error:
+        build(recipe(arch, 32))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("arch", "size"), [("test_vit", 160), ("swin_tiny_patch4_window7_224", 224)])
+def test_the_se_head_needs_a_feature_map(arch, size):
+    with pytest.raises(InputError, match=rf"needs a feature map \(B, C, H, W\), and {arch} ends in \(1, "):
+        build(recipe(arch, size), se=SE)
+
+
+@pytest.mark.parametrize("arch", ["resnet18", "test_efficientnet", "mobilenetv3_small_100", "test_convnext"])
+def test_the_se_head_takes_convolutional_networks(arch):
+    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    with torch.no_grad():
+        assert build(recipe(arch, 32), se=SE)(images).shape == (2, 3)
+
+
+def test_a_tag_changes_neither_bytes_nor_speed_from_scratch(monkeypatch):
+    plain, tagged = (build(recipe(arch, stem=stem())) for arch in ("resnet18", "resnet18.tv_in1k"))
+    ours = plain.state_dict()
+    assert all(torch.equal(tensor, ours[name]) for name, tensor in tagged.state_dict().items())
+    assert [tagged.config[key] for key in ("mean", "std", "weights")] == [list(MEAN), list(STD), "scratch"]
+    monkeypatch.setattr(devices, "kind", lambda device: "cpu_bf16")
+    auto = Hardware(
+        device="cpu", precision="auto", compile=False, processes=1, sync_batch_norm=False, predict_batch_size=1
+    )
+    chosen = {devices.precision(arch, auto, torch.device("cpu")) for arch in ("resnet18", "resnet18.tv_in1k")}
+    assert chosen == {torch.bfloat16}
+
+
 def test_the_seed_decides_the_weights():
     first, again, other = (build(recipe(stem=stem()), seed=seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -125,94 +173,85 @@ def test_a_checkpoint_restores_the_same_function():
 
 
 @pytest.fixture(scope="module")
-def published() -> dict[str, torch.Tensor]:
-    """Weights as timm's hub holds them: 1,000 classes."""
+def published() -> Pretrained:
+    """Half-precision weights, as the stage `weights` keeps them."""
     torch.manual_seed(7)
-    return timm.create_model("resnet18").state_dict()
+    body = architectures.body(timm.create_model("resnet18"))
+    half = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in body.items()}
+    return Pretrained("resnet18", "assets/weights/resnet18.safetensors", "ab" * 32, (0.4,) * 3, (0.2,) * 3, half)
 
 
-def local(path) -> Model:
-    return Model(pretrained=True, resize="bilinear", weights={"resnet18": str(path)})
+IMAGENET = recipe(weights="imagenet")
 
 
-def check_pretrained(classifier: models.Classifier, published: dict[str, torch.Tensor]) -> None:
-    assert torch.equal(classifier.net.conv1.weight, published["conv1.weight"])
-    assert torch.equal(classifier.net.layer4[1].bn2.running_var, published["layer4.1.bn2.running_var"])
+@pytest.mark.parametrize("se", [None, SE])
+def test_pretrained_weights_are_in_the_network_as_floats_under_a_head_of_its_own(published, se):
+    classifier = build(IMAGENET, se=se, start=published)
+    net = classifier.net.backbone if se else classifier.net
+    given = published.weights
+    assert all(torch.equal(tensor, given[name].to(tensor.dtype)) for name, tensor in architectures.body(net).items())
+    assert {tensor.dtype for tensor in classifier.state_dict().values()} == {torch.float32, torch.int64}
     assert classifier.net.fc.weight.shape == (3, 512)
-    assert classifier.config["mean"] == [0.485, 0.456, 0.406], "a pretrained net keeps its own statistics"
+    assert classifier.config["mean"] == [0.4] * 3, "a pretrained net keeps its own statistics"
+    assert classifier.config["weights"] == "assets/weights/resnet18.safetensors"
+    assert classifier.config["weights_sha256"] == "ab" * 32
+    twin = models.restore(Checkpoint(classifier.config, classifier.state_dict()))
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+    with torch.no_grad():
+        assert torch.equal(classifier(images), twin(images))
 
 
-def test_weights_from_a_local_file(published, tmp_path):
-    safetensors.torch.save_file(published, tmp_path / "mine.safetensors")
-    classifier = build(recipe(), local(tmp_path / "mine.safetensors"))
-    check_pretrained(classifier, published)
-    assert classifier.config["weights"] == "mine.safetensors"
-
-
-def test_wrong_weights_never_give_a_random_start(published, tmp_path):
-    path = tmp_path / "mine.safetensors"
-    with pytest.raises(InputError, match=r"mine\.safetensors is missing"):
-        build(recipe(), local(path))
-    path.write_bytes(b"no tensors")
-    with pytest.raises(InputError, match="no intact safetensors"):
-        build(recipe(), local(path))
-    safetensors.torch.save_file({k: v for k, v in published.items() if k != "layer3.0.conv1.weight"}, path)
+def test_weights_that_do_not_fit_never_give_a_random_start(published):
+    lacking = {name: tensor for name, tensor in published.weights.items() if name != "layer3.0.conv1.weight"}
     with pytest.raises(InputError, match=r"1 tensors are missing.*layer3\.0\.conv1\.weight"):
-        build(recipe(), local(path))
-    safetensors.torch.save_file(timm.create_model("resnet34").state_dict(), path)
-    with pytest.raises(InputError, match="do not fit resnet18"):
-        build(recipe(), local(path))
+        build(IMAGENET, start=Pretrained(**(vars(published) | {"weights": lacking})))
+    with pytest.raises(AssertionError, match="never a random start"):
+        build(IMAGENET, start=None)
+    with pytest.raises(AssertionError, match="never a random start"):
+        build(recipe(), start=published)
 
 
-@pytest.fixture
-def hub(published, tmp_path, monkeypatch):
-    """A hub on localhost that holds one file, as huggingface_hub asks for it."""
-    body = safetensors.torch.save(published)
-    path = "/timm/resnet18.a1_in1k/resolve/main/model.safetensors"
-
-    class Hub(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self):
-            found = self.path == path
-            self.send_response(200 if found else 404)
-            if found:
-                self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
-                self.send_header("X-Repo-Commit", "c0ffee" + "0" * 34)
-            self.send_header("Content-Length", str(len(body) if found else 0))
-            self.end_headers()
-            return found
-
-        def do_GET(self):
-            if self.do_HEAD():
-                self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(
-        weights, "download", lambda *a, **k: DOWNLOAD(*a, **k, endpoint=address, cache_dir=tmp_path / "hub")
-    )
-    yield server
-    server.shutdown()
-    server.server_close()
+def test_a_recipe_gets_the_weights_of_its_own_folder(published, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pretrained.save("data/weights/baseline", published)
+    found = weights.read("baseline", IMAGENET)
+    assert {**vars(found), "weights": None} == {**vars(published), "weights": None}
+    assert all(torch.equal(tensor, found.weights[name]) for name, tensor in published.weights.items())
+    assert weights.read("baseline", recipe()) is None, "from scratch it reads nothing"
+    with pytest.raises(
+        InputError, match=r"holds weights of resnet18, expected resnet18\.tv_in1k: `dvc repro weights@b"
+    ):
+        weights.read("baseline", recipe("resnet18.tv_in1k", weights="imagenet"))
+    with pytest.raises(InputError, match=r"data/weights/effnet holds no ImageNet weights.*dvc repro weights@effnet"):
+        weights.read("effnet", IMAGENET)
 
 
-DOWNLOAD = weights.download
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "no list", "foreign"])
+def test_a_damaged_folder_of_weights_is_refused(published, tmp_path, damage):
+    pretrained.save(tmp_path / "w", published)
+    tensors, about = tmp_path / "w/model.safetensors", tmp_path / "w/weights.json"
+    data = bytearray(tensors.read_bytes())
+    data[len(data) // 2] ^= 1
+    match damage:
+        case "flip":
+            tensors.write_bytes(data)
+        case "cut":
+            tensors.write_bytes(data[: len(data) // 2])
+        case "empty":
+            about.write_bytes(b"")
+        case "no list":
+            about.write_text("[]")
+        case "foreign":
+            about.write_text('{"arch": "resnet18"}')
+    with pytest.raises(InputError, match="holds no ImageNet weights"):
+        pretrained.load(tmp_path / "w")
 
 
-def test_weights_from_the_hub(hub, published):
-    classifier = build(recipe(), Model(pretrained=True, resize="bilinear", weights={}))
-    check_pretrained(classifier, published)
-    assert classifier.config["weights"] == "timm/resnet18.a1_in1k"
-
-
-def test_what_the_hub_does_not_have_and_no_network_are_clear_errors(hub):
-    pretrained = Model(pretrained=True, resize="bilinear", weights={})
-    with pytest.raises(InputError, match=r"could not download timm/resnet34.*model\.weights\.resnet34"):
-        build(recipe("resnet34"), pretrained)
-    hub.shutdown()
-    hub.server_close()
-    with pytest.raises(InputError, match=r"could not download timm/resnet18.*network"):
-        build(recipe(), pretrained)
+def test_equal_weights_are_equal_bytes_and_none_are_an_empty_folder(published, tmp_path):
+    for name in ("a", "b"):
+        pretrained.save(tmp_path / name, published)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == ["model.safetensors", "weights.json"]
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
+    pretrained.save(tmp_path / "a", None)
+    assert list((tmp_path / "a").iterdir()) == []

@@ -13,7 +13,12 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-READ_WITH = ("params.py", "params_file.py")  # hold no value that a result depends on
+READ_WITH = (
+    "params.py",
+    "params_file.py",
+    "params_groups.py",
+    "ladder_file.py",
+)  # hold no value that a result depends on
 PACKAGE = "ladder"
 CHANGED = "changed while it was started"  # in place of a digest, and equal to none
 

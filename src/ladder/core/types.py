@@ -56,6 +56,21 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Pretrained:
+    """ImageNet weights of timm's `arch`, all but its classifier, for images normalized by `mean` and `std`.
+
+    `origin` says where they were found, `sha256` is that of the file they came in.
+    """
+
+    arch: str
+    origin: str
+    sha256: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    weights: dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A trained model: `config` is everything `models.restore` needs besides the weights (plain values)."""
 
@@ -79,8 +94,8 @@ class Logits:
 class Predictions:
     """A model's answers on validation and test, class names, and where they come from (plain values).
 
-    `provenance` keys: source, source_digest, arch, parameters, weights (`scratch` or the pretrained file's name),
-    input_size, epochs.
+    `provenance` keys: source, source_digest, arch, parameters, weights (`scratch` or where pretrained ones
+    were found), input_size, epochs; weights_sha256 of pretrained ones.
     """
 
     val: Logits

@@ -18,7 +18,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from ladder.core.errors import InputError
-from ladder.params import RECIPES
 from ladder.training.models import Classifier
 
 
@@ -98,9 +97,7 @@ def _whole(model: Classifier) -> tuple[Function, Function]:
 
 
 def _inactive(name: str) -> InputError:
-    group = "se" if name == "train_se" else RECIPES.get(name)
-    param = f"{group}.drop_rate" if group else "drop_rate of its recipe"
     return InputError(
-        f"{name} has no active dropout, all its passes would be equal: set {param} in params.yaml above 0 and train it"
-        " again"
+        f"{name} has no active dropout, all its passes would be equal: set the drop_rate of its recipe (of `se`, where"
+        " that is its head) in params.yaml above 0 and train it again"
     )

@@ -25,7 +25,7 @@ def text(model: Path, about: Mapping[str, Any], recorded: str, p: Params) -> str
         recorded: the md5 of its folder in dvc.lock.
     Raises: InputError where metrics or predictions of the run are missing.
     """
-    answers = predictions.load("predictions/distill_static.npz")
+    answers = predictions.load("predictions/deployed/distill_static.npz")
     return markdown.render(
         "model_card.md.j2",
         about=about,
@@ -39,7 +39,7 @@ def text(model: Path, about: Mapping[str, Any], recorded: str, p: Params) -> str
         scores=metrics.load("distill_static"),
         twin=metrics.load("distill_float"),
         latency=_latency() if BENCHMARK.exists() else None,
-        student=p.student.model_dump(),
+        student=p.rung("distill").recipe.model_dump(),
         distill=p.distill.model_dump(),
         calibration_images=p.quantize.calibration_images,
     )

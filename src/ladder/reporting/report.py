@@ -4,7 +4,7 @@ The sentences stand in templates/report.md.j2; here is what they are filled with
 """
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -12,25 +12,6 @@ from ladder import params
 from ladder.core.types import Predictions
 from ladder.reporting import markdown
 from ladder.scoring import ladder
-
-# Every model that is evaluated, in the order of the ladder.
-LADDER = (
-    "train_baseline",
-    "train_noaug",
-    "train_aug",
-    "train_resnet",
-    "train_se",
-    "train_effnet",
-    "ensemble",
-    "train_student",
-    "distill",
-    "distill_float",
-    "distill_dynamic",
-    "distill_static",
-    "train_resnet_float",
-    "train_resnet_dynamic",
-    "train_resnet_static",
-)
 
 # Test accuracies of the reference system (a Colab notebook in PyTorch and timm), from one run each: ImageNet weights,
 # images enlarged to 224 px, the official CIFAR-10.
@@ -82,6 +63,7 @@ def text(
     measured: Mapping[str, Mapping[str, float]],
     compared: Sequence[ladder.Compared],
     cfg: Settings,
+    augmented: Collection[str],
 ) -> str:
     """The text of report.md, the same for the same input and library versions.
 
@@ -89,9 +71,10 @@ def text(
         models: name -> answers, in the order of the ladder.
         measured: name -> the content of its metrics file.
         compared: what `ladder.compare` gives.
+        augmented: names of the rungs that read `aug`.
     """
     first = next(iter(models.values()))
-    rungs = {name: _rung(name, models, measured[name], cfg) for name in models}
+    rungs = {name: _rung(name, models, measured[name], cfg.aug.enabled and name in augmented) for name in models}
     return markdown.render(
         "report.md.j2",
         source=first.provenance["source"],
@@ -115,7 +98,9 @@ def text(
     )
 
 
-def _rung(name: str, models: Mapping[str, Predictions], measured: Mapping[str, float], cfg: Settings) -> dict[str, Any]:
+def _rung(
+    name: str, models: Mapping[str, Predictions], measured: Mapping[str, float], augmented: bool
+) -> dict[str, Any]:
     """What the tables say of one model; `stored` and `precision` are None but for the ONNX file of another one."""
     base, _, kind = name.rpartition("_")
     is_file = base in models and kind in PRECISIONS
@@ -124,7 +109,7 @@ def _rung(name: str, models: Mapping[str, Predictions], measured: Mapping[str, f
         "about": models[name].provenance,
         "scores": measured,
         "reference": REFERENCE.get(name),
-        "augmented": cfg.aug.enabled and name not in params.UNAUGMENTED,
+        "augmented": augmented,
         "stored": base if is_file else None,
         "precision": kind if is_file else None,
     }

@@ -4,7 +4,6 @@ The sentences stand in templates/results.md.j2 and templates/presets.md.j2; here
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,12 @@ COMPARED = ("first", "second", "difference", "low", "high", "adjusted_p", "verdi
 HEAD = {"purpose": "What for", "budget": "Budget", "measured": "Measured"}
 
 
-def updated(readme: str, ladder: Sequence[str]) -> str:
+def updated(readme: str) -> str:
     """The README with both sections as they should be.
 
-    Args:
-        ladder: names of all models, in order.
     Raises: InputError where a result, a line of a preset's head or a section's two markers are missing.
     """
-    for name, content in {"results": results(params.read(), ladder), "presets": presets()}.items():
+    for name, content in {"results": results(params.read()), "presets": presets()}.items():
         parts = re.split(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", readme, flags=re.DOTALL)
         if len(parts) != 2:
             raise InputError(f"README.md must have one section between <!-- {name} --> and <!-- /{name} -->")
@@ -34,16 +31,16 @@ def updated(readme: str, ladder: Sequence[str]) -> str:
     return readme
 
 
-def results(p: Params, ladder: Sequence[str]) -> str:
+def results(p: Params) -> str:
     return markdown.render(
         "results.md.j2",
         source=p.data.source,
-        pretrained=p.model.pretrained,
-        input_sizes=sorted({getattr(p, group).input_size for group in params.RECIPES.values()}),
+        weights=sorted({p.recipe(group).weights for group in p.ladder.recipes}),
+        input_sizes=sorted({p.recipe(group).input_size for group in p.ladder.recipes}),
         seed=p.seed,
         reference_size=report.REFERENCE_SIZE,
         scores_confidence=p.evaluate.confidence,
-        rungs=[_rung(name, p) for name in ladder if not name.endswith(NOT_SHOWN)],
+        rungs=[_rung(name, p) for name in p.ladder.ladder if not name.endswith(NOT_SHOWN)],
         steps_confidence=p.report.confidence,
         compared=tracked.rows("plots/report/comparisons.csv", COMPARED),
         engines=[row for row in benchmark.table() if row["engine"] == "ONNX Runtime"],
@@ -59,7 +56,7 @@ def presets() -> str:
 
 
 def _rung(name: str, p: Params) -> dict[str, Any]:
-    epochs = getattr(p, params.RECIPES[name]).epochs if name in params.RECIPES else None
+    epochs = p.rung(name).recipe.epochs if name in p.ladder.rungs else None
     return {"name": name, "scores": metrics.load(name), "epochs": epochs, "reference": report.REFERENCE.get(name)}
 
 

@@ -50,7 +50,7 @@ def require_same_images(models: Mapping[str, Predictions]) -> None:
     for name in others:
         if different := _differences(models[first], models[name]):
             raise InputError(
-                f"predictions/{first}.npz and predictions/{name}.npz differ in {', '.join(different)}: they come from"
+                f"the predictions of {first} and {name} differ in {', '.join(different)}: they come from"
                 f" different splits; `dvc repro {first} {name}` makes them again from the same one"
             )
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ladder import params
+from ladder import params, params_groups
 
 # ITU-R BT.601 luma as torchvision writes it: sums to 0.9999.
 GRAY = (0.2989, 0.587, 0.114)
@@ -101,7 +101,7 @@ def _rotate(images: Tensor, degrees: Tensor, fill: Tensor | None) -> Tensor:
     return rotated.clamp(0, 255)  # the four weights may sum to a little over 1
 
 
-def _jitter(images: Tensor, jitter: params.ColorJitter, generator: torch.Generator) -> Tensor:
+def _jitter(images: Tensor, jitter: params_groups.ColorJitter, generator: torch.Generator) -> Tensor:
     """Brightness, contrast, saturation, hue, in this order, each clamped to pixel values as torchvision does."""
     if jitter.brightness > 0:
         images = _blend(images, torch.zeros_like(images[:1, :1]), jitter.brightness, generator)

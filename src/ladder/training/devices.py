@@ -8,6 +8,7 @@ import shutil
 
 import torch
 
+from ladder.core import architectures
 from ladder.core.errors import InputError
 from ladder.params import Hardware
 
@@ -54,7 +55,7 @@ def precision(arch: str, hardware: Hardware, device: torch.device) -> torch.dtyp
     if hardware.precision != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[hardware.precision]
     machine = kind(device)
-    return FASTEST.get((arch, machine), DEFAULT[machine])
+    return FASTEST.get((architectures.bare(arch), machine), DEFAULT[machine])  # whatever weights a tag names
 
 
 def environment(device: torch.device) -> dict[str, str | int]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import timm
 import torch
 from timm.layers import SEModule
 from torch import Tensor, nn
 
-from ladder.core.errors import InputError, nearest
-from ladder.core.types import Checkpoint
-from ladder.params import Model, Recipe, SqueezeExcite, Stem
+from ladder.core import architectures
+from ladder.core.errors import InputError
+from ladder.core.types import Checkpoint, Pretrained
+from ladder.params import Model, Recipe, SqueezeExcite
+from ladder.params_groups import Stem
 from ladder.training import weights
 
 
@@ -66,20 +67,26 @@ class SqueezeExciteNet(nn.Module):
 
 
 def build(
-    recipe: Recipe, model: Model, classes: tuple[str, ...], mean, std, seed: int, se: SqueezeExcite | None = None
+    recipe: Recipe,
+    model: Model,
+    classes: tuple[str, ...],
+    mean,
+    std,
+    seed: int,
+    se: SqueezeExcite | None = None,
+    pretrained: Pretrained | None = None,
 ) -> Classifier:
-    """A fresh classifier: random weights from `seed`, or pretrained ones with a new head.
+    """A fresh classifier: random weights from `seed`, or `pretrained` ones with a new head.
 
     Args:
         mean, std: of the training part's channels; a pretrained net keeps the ones it was trained with.
         se: the head with a squeeze-and-excitation block, instead of the architecture's own.
-    Raises: InputError for an architecture timm does not have, a stem or input size that does not fit it, or missing
-        or wrong pretrained weights.
+    Raises: InputError for an architecture that timm does not have or that is no classifier of feature maps, a stem or
+        input size that does not fit it, or weights that do not.
     """
-    if not timm.is_model(recipe.arch):
-        raise InputError(
-            f"timm {timm.__version__} has no architecture {recipe.arch!r}{nearest(recipe.arch, timm.list_models())}"
-        )
+    assert (pretrained is None) == (recipe.weights == "scratch"), (
+        "what the recipe asks for, never a random start instead"
+    )
     config = {
         "arch": recipe.arch,
         "classes": list(classes),
@@ -88,19 +95,16 @@ def build(
         "stem": recipe.stem and recipe.stem.model_dump(),
         "drop_rate": recipe.drop_rate,
         "se": se and se.model_dump(),
-        "mean": list(mean),
-        "std": list(std),
-        "weights": "scratch",
+        "mean": list(pretrained.mean if pretrained else mean),
+        "std": list(pretrained.std if pretrained else std),
+        "weights": pretrained.origin if pretrained else "scratch",
     }
+    if pretrained:
+        config["weights_sha256"] = pretrained.sha256
     torch.manual_seed(seed)
     classifier = _assemble(config)
-    if model.pretrained:
-        state, origin = weights.imagenet(recipe.arch, model.weights.get(recipe.arch))
-        weights.load(_backbone(classifier), state, origin)
-        pretrained = timm.get_pretrained_cfg(recipe.arch)
-        assert pretrained is not None, "weights.imagenet has refused what timm has no weights of"
-        config |= {"mean": list(pretrained.mean), "std": list(pretrained.std), "weights": origin}
-        classifier = Classifier(classifier.net, config)
+    if pretrained:
+        weights.load(_backbone(classifier), pretrained)
     return classifier
 
 
@@ -116,25 +120,47 @@ def parameter_count(classifier: nn.Module) -> int:
 
 
 def _assemble(config: Mapping[str, Any]) -> Classifier:
-    """Architecture with random weights. Raises InputError for what does not fit, found by one dry run."""
-    arch, stem, classes = config["arch"], config["stem"], len(config["classes"])
-    net: Any = timm.create_model(arch, num_classes=classes, drop_rate=config["drop_rate"])
+    """Architecture with random weights. Raises InputError for what does not fit, found by a dry run."""
+    stem, classes = config["stem"], len(config["classes"])
+    net: Any = architectures.create(config["arch"], num_classes=classes, drop_rate=config["drop_rate"])
     if stem is not None:
-        _fit_to_small_images(net, arch, Stem(**stem))
+        _fit_to_small_images(net, config["arch"], Stem(**stem))
     _draw_head_for_few_classes(net)
     if config["se"] is not None:
         net.reset_classifier(0, "")
-        net = SqueezeExciteNet(net, net.num_features, classes, **config["se"])
+        net = SqueezeExciteNet(net, _feature_channels(net, config), classes, **config["se"])
     classifier = Classifier(net, config)
+    _try_out(classifier, config)
+    return classifier
+
+
+def _try_out(net: nn.Module, config: Mapping[str, Any]) -> Tensor:
+    """What a network, put in eval mode, answers one black image with. Raises InputError where it takes none."""
     size = config["input_size"]
     try:
         with torch.no_grad():
-            classifier.eval()(torch.zeros(1, 3, size, size, dtype=torch.uint8))
-    except (RuntimeError, AssertionError) as error:
+            return net.eval()(torch.zeros(1, 3, size, size))
+    except Exception as error:  # architectures say in a dozen ways, or without a word, that a size does not fit
+        made_for = _backbone(net).default_cfg["input_size"][-1]
         raise InputError(
-            f"{arch} with stem {stem} does not take input_size={size}: {str(error).splitlines()[0]}"
+            f"{config['arch']} with stem {config['stem']} does not take input_size={size} (timm made it for"
+            f" {made_for}): {_first_line(error)}"
         ) from None
-    return classifier
+
+
+def _feature_channels(net: Any, config: Mapping[str, Any]) -> int:
+    """The channels of a headless timm network's last feature map. Raises InputError where it has none."""
+    shape = tuple(_try_out(net, config).shape)
+    if len(shape) != 4 or shape[1] not in (net.num_features, getattr(net, "head_hidden_size", None)):
+        raise InputError(
+            f"the squeeze-and-excitation head needs a feature map (B, C, H, W), and {config['arch']} ends in"
+            f" {shape}: choose a convolutional network for the recipe of train_se"
+        )
+    return shape[1]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [f"{type(error).__name__} without a word"])[0]
 
 
 def _draw_head_for_few_classes(net: Any) -> None:
@@ -153,9 +179,10 @@ def _deviation(std: Sequence[float]) -> Tensor:
     return torch.tensor(std).clamp(min=1 / 255)
 
 
-def _backbone(classifier: Classifier) -> nn.Module:
-    """The timm model, whatever head it has."""
-    return classifier.net.backbone if isinstance(classifier.net, SqueezeExciteNet) else classifier.net
+def _backbone(net: Any) -> Any:
+    """The timm model in a classifier, whatever head it has, or the one given."""
+    net = net.net if isinstance(net, Classifier) else net
+    return net.backbone if isinstance(net, SqueezeExciteNet) else net
 
 
 def _fit_to_small_images(net: Any, arch: str, stem: Stem) -> None:

@@ -3,17 +3,22 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ladder import ladder_file
 from ladder.core import memory
 from ladder.core.artifacts import checkpoints, predictions, splits
 from ladder.core.runs import Run
 from ladder.core.types import Checkpoint, Logits, Predictions, Split
-from ladder.params import RECIPES, Rung
-from ladder.training import devices, distributed, loop, models
+from ladder.params import Rung
+from ladder.training import devices, distributed, loop, models, weights
 from ladder.training.resume import Session
 
 
+def inputs(name: str) -> list[str]:
+    return ["data/split", weights.folder(name)]
+
+
 def outputs(name: str) -> list[str]:
-    return [f"models/{name}", f"predictions/{name}.npz"]
+    return [f"models/{name}", f"predictions/trained/{name}.npz"]
 
 
 MakeLoss = Callable[[], loop.Loss]
@@ -27,7 +32,7 @@ def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> No
     """
     cfg = run.params
     device = devices.select(cfg.hardware)
-    model = build(split, cfg)
+    model = build(run.name, split, cfg)
     with run.state(devices.environment(device)) as folder:
         if cfg.hardware.processes > 1:
             distributed.run(run.name, cfg.hardware.processes, advance, run.name, folder, cfg, make_loss)
@@ -40,7 +45,7 @@ def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> No
         answers = Predictions(
             val, Logits(test.numpy(), split.test.labels, split.test.ids), split.classes, provenance(model, split, cfg)
         )
-        predictions.save(f"predictions/{run.name}.npz", answers)
+        predictions.save(f"predictions/trained/{run.name}.npz", answers)
 
 
 def advance(name: str, folder: Path, cfg: Rung, make_loss: MakeLoss | None) -> None:
@@ -48,17 +53,18 @@ def advance(name: str, folder: Path, cfg: Rung, make_loss: MakeLoss | None) -> N
     split = splits.load("data/split")
     loss_fn = make_loss and make_loss()
     with memory.lowering(needs(name, cfg)):
-        loop.advance(build(split, cfg), split.train, split.val, cfg, session(name, folder), loss_fn)
+        loop.advance(build(name, split, cfg), split.train, split.val, cfg, session(name, folder), loss_fn)
 
 
 def needs(name: str, cfg: Rung) -> dict[str, int]:
     """The params that training takes its memory by: name -> value."""
-    group = RECIPES[name]
+    group = ladder_file.read().rungs[name].recipe
     return {f"{group}.batch_size": cfg.recipe.batch_size, f"{group}.input_size": cfg.recipe.input_size}
 
 
-def build(split: Split, cfg: Rung) -> models.Classifier:
-    return models.build(cfg.recipe, cfg.model, split.classes, split.mean, split.std, cfg.seed, cfg.se)
+def build(name: str, split: Split, cfg: Rung) -> models.Classifier:
+    pretrained = weights.read(name, cfg.recipe)
+    return models.build(cfg.recipe, cfg.model, split.classes, split.mean, split.std, cfg.seed, cfg.se, pretrained)
 
 
 def session(name: str, folder: Path) -> Session:
@@ -67,7 +73,7 @@ def session(name: str, folder: Path) -> Session:
 
 def provenance(model: models.Classifier, split: Split, cfg: Rung) -> dict[str, str | int]:
     """Where a rung's predictions come from (see `types.Predictions`)."""
-    return {
+    about = {
         "source": split.source,
         "source_digest": split.digest,
         "arch": cfg.recipe.arch,
@@ -76,3 +82,4 @@ def provenance(model: models.Classifier, split: Split, cfg: Rung) -> dict[str, s
         "input_size": cfg.recipe.input_size,
         "epochs": cfg.recipe.epochs,
     }
+    return about | {key: model.config[key] for key in ("weights_sha256",) if key in model.config}

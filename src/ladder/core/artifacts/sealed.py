@@ -18,7 +18,7 @@ from ladder.core.artifacts import files
 from ladder.core.errors import InputError
 
 DIGITS = 64  # of a sha256 in hexadecimal
-KEY, ITSELF = "sha256", "this file"
+KEY, ITSELF = "digests", "this file"
 CHUNK = 1 << 20  # bytes
 
 

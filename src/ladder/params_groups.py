@@ -1,0 +1,220 @@
+"""The groups of params.yaml: what each key means, its unit, and which values it takes. No default, no arithmetic."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# Upper bounds keep a slip of the keyboard from ending hours later in NumPy's, torch's or the system's own words.
+Positive = Annotated[int, Field(gt=0, lt=2**31)]
+Pixels = Annotated[int, Field(ge=8, le=4096)]
+FilePath = Annotated[str, Field(pattern=r"^[^\x00]+$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Group(BaseModel):
+    """Frozen, strict (no "yes" for true, no NaN), and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+SourceName = Literal["cifar10", "cifar10_jpeg", "image_folder", "digits"]
+
+
+class Data(Group):
+    """What to read and how to split it. Sizes are numbers of images.
+
+    `path`: the folder that the stage `images` makes of the source, or one's own images.
+    """
+
+    source: SourceName
+    path: FilePath
+    image_size: Pixels
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)]  # what scikit-learn takes
+    val_size: Positive | None
+    test_size: Positive | None
+
+    @model_validator(mode="after")
+    def path_fits_the_source(self):
+        made = f"data/raw/{self.source}"
+        if self.source != "image_folder" and self.path != made:
+            raise ValueError(
+                f"source {self.source} is read from what the stage `images` makes: path must be {made}, not {self.path}"
+            )
+        if self.source == "image_folder" and Path(self.path).parts[:1] in ((), ("data",)):
+            raise ValueError(
+                "source image_folder is read from where your images are: path must be their folder or archive, outside"
+                f" of data/, where stages write, not {self.path!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def sizes_fit_the_source(self):
+        if self.source == "digits" and (self.val_size is None or self.test_size is None):
+            raise ValueError("source digits has one part only: val_size and test_size must both be numbers of images")
+        if self.source != "digits" and self.test_size is not None:
+            raise ValueError(
+                f"source {self.source} brings its own test part: test_size must be null, not {self.test_size}"
+            )
+        if self.source.startswith("cifar10") and self.val_size is None:
+            raise ValueError(f"source {self.source} has no validation part: val_size must be a number of images")
+        if self.source.startswith("cifar10") and self.image_size != 32:
+            raise ValueError(
+                f"source {self.source} has 32 px images: image_size must be 32, not {self.image_size}"
+                " (to train on enlarged images, raise a recipe's input_size)"
+            )
+        return self
+
+
+class Hardware(Group):
+    """Where and how to compute. `auto` takes what the committed table in `devices.py` says.
+
+    `processes` divide each batch of a training between them; `sync_batch_norm` lets BatchNorm see the whole batch then.
+    """
+
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "float32", "bfloat16"]
+    compile: bool
+    processes: Positive
+    sync_batch_norm: bool
+    predict_batch_size: Positive
+
+
+class Model(Group):
+    """What all networks share: how images become a recipe's `input_size`."""
+
+    resize: Literal["bilinear", "bicubic", "nearest"]
+
+
+class Stem(Group):
+    """A stem for small images. Strides in pixels.
+
+    `stride` of the first convolution (its kernel becomes 3x3), whether the stem's max pooling stays (`pool`), and how
+    many of the stages that halve the resolution no longer do (`unstrided_stages`, counted from the stem).
+    """
+
+    stride: Literal[1, 2, 4]
+    pool: bool
+    unstrided_stages: Annotated[int, Field(ge=0, le=10)]
+
+
+Start = Literal["scratch", "imagenet"]
+
+
+class Recipe(Group):
+    """One training recipe. Sizes in pixels, rates per step, durations in epochs.
+
+    `weights`: random ones, or those that the stage `weights` found.
+    """
+
+    arch: str
+    weights: Start
+    input_size: Pixels
+    stem: Stem | None
+    drop_rate: BelowOne
+    epochs: Annotated[int, Field(gt=0, le=100_000)]
+    batch_size: Annotated[int, Field(ge=2, le=2**20)]
+    optimizer: str
+    lr: Annotated[float, Field(gt=0, le=1000)]
+    momentum: BelowOne | None
+    weight_decay: Annotated[float, Field(ge=0, le=1000)]
+    schedule: Literal["constant", "cosine"]
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    label_smoothing: BelowOne
+
+    @model_validator(mode="after")
+    def pretrained_weights_keep_their_stem(self):
+        if self.weights == "imagenet" and self.stem is not None:
+            raise ValueError(
+                "stem must be null with weights=imagenet: pretrained weights keep the stem they were trained with"
+                " (enlarge the images with input_size instead)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def warmup_ends(self):
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs={self.warmup_epochs} must be below epochs={self.epochs}")
+        return self
+
+
+class ColorJitter(Group):
+    """Half-widths of uniform factors around 1 (brightness, contrast, saturation), and of a hue shift in turns."""
+
+    brightness: Fraction
+    contrast: Fraction
+    saturation: Fraction
+    hue: Annotated[float, Field(ge=0, le=0.5)]
+
+
+class Aug(Group):
+    """Augmentation, drawn anew for each image. Lengths in pixels of the split's images, angles in degrees."""
+
+    enabled: bool
+    hflip: Fraction
+    rotation: Annotated[float, Field(ge=0, le=180)]
+    crop_padding: Annotated[int, Field(ge=0, lt=4096)]
+    color_jitter: ColorJitter
+    cutout: Annotated[int, Field(ge=0, le=4096)]
+    fill: Literal["reflect", "mean", "black"]
+
+
+class SqueezeExcite(Group):
+    """The head of `train_se`: channels are squeezed to 1/`reduction`, `drop_rate` before the linear layer."""
+
+    reduction: Positive
+    drop_rate: BelowOne
+
+
+class Distill(Group):
+    """Distillation from the stage `teacher`: `temperature` softens both, `alpha` is the teacher's share of the loss."""
+
+    teacher: str
+    temperature: Annotated[float, Field(gt=0, le=1000)]
+    alpha: Fraction
+
+
+class Ensemble(Group):
+    """Soft voting over stages. `validation` weights are fitted on validation."""
+
+    members: Annotated[list[str], Field(min_length=1)]
+    vote: Literal["logits", "probabilities"]
+    weights: Literal["equal", "validation"]
+
+
+class Quantize(Group):
+    """int8 models. `calibration_images` are taken from the training part; `max_drop` is what `make check` allows.
+
+    `coverage`: share of the calibration images whose values all lie within a tensor's 256 levels, at either end.
+    """
+
+    calibration_images: Positive
+    coverage: Annotated[float, Field(gt=0.5, le=1)]
+    max_drop: Fraction
+
+
+class Uncertainty(Group):
+    """Monte Carlo dropout: number of stochastic passes."""
+
+    passes: Annotated[int, Field(ge=2, le=10_000)]
+
+
+class Benchmark(Group):
+    """Timed queries at batch 1 for each variant."""
+
+    queries: Annotated[int, Field(gt=0, le=10_000_000)]
+
+
+class Report(Group):
+    """Paired comparisons: bootstrap samples, and the confidence of intervals and tests."""
+
+    bootstrap_samples: Annotated[int, Field(gt=0, le=10_000_000)]
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Evaluate(Group):
+    """Scores: bins of the expected calibration error, confidence of the interval around accuracy."""
+
+    ece_bins: Annotated[int, Field(ge=2, le=10_000)]
+    confidence: Annotated[float, Field(gt=0, lt=1)]

@@ -1,0 +1,123 @@
+"""Where and by what a clone is run: without Git, under any path, by a Python without packages, in a linked .venv."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pipeline
+from imports import ROOT, SRC
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="make and its scripts want bash")
+
+
+def shell(folder: Path, *command: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command, cwd=folder, env=pipeline.ENVIRONMENT, capture_output=True, text=True)
+
+
+def clone(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    assert shell(folder, "git", "init", "--quiet").returncode == 0
+    assert shell(folder, "git", "commit", "--quiet", "--allow-empty", "--message", "start").returncode == 0
+    return folder
+
+
+def refusal(folder: Path) -> str:
+    """The one line by which tools/check_clone.sh refuses a folder, besides what Git says; empty if it does not."""
+    ended = shell(folder, str(ROOT / "tools/check_clone.sh"))
+    ours = [line for line in ended.stderr.splitlines() if not line.startswith("fatal: ")]
+    assert (ended.returncode, len(ours)) in ((0, 0), (1, 1)), ended.stderr
+    return "".join(ours)
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "with space", "per%25cent", "ha#sh, quo'te\"", "ümläut-日本", "$HOME", "a\nb"]
+)
+def test_a_clone_under_most_paths_is_fine(tmp_path, name):
+    assert refusal(clone(tmp_path / name)) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (b"a:b", "colons separate the folders of PATH"),
+        (b"{a}", "DVC takes the braces"),
+        (b"caf\xe9", "is no UTF-8"),
+    ],
+)
+def test_paths_that_tools_cannot_take_are_named(tmp_path, name, reason):
+    assert reason in refusal(clone(Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))))
+
+
+def test_a_folder_without_commits_is_told_to_make_one(tmp_path):
+    """As from a ZIP download, also inside another repository."""
+    advice = "is no Git repository with a commit (a ZIP download is none), and DVC needs one: git init"
+    assert advice in refusal(tmp_path)
+    assert shell(tmp_path, "git", "init", "--quiet").returncode == 0
+    assert advice in refusal(tmp_path)
+    inside = clone(tmp_path / "other") / "download"
+    inside.mkdir()
+    assert advice in refusal(inside)
+    assert refusal(clone(inside / "clone")) == ""  # a clone inside another repository is one
+
+
+@pytest.mark.parametrize("script", ["split", "train"])
+def test_a_python_without_packages_is_told_of_the_environment(script):
+    ended = subprocess.run(
+        [sys.executable, "-S", ROOT / f"stages/{script}.py"],
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    (line,) = ended.stderr.splitlines()
+    assert re.fullmatch(r"ladder: this Python \(.+\) has no \w+: activate the environment .*or use make", line)
+
+
+def test_packages_are_installed_when_they_change_not_when_times_do(tmp_path):
+    """Two clones with one .venv."""
+    calls = tmp_path / "calls"
+    python = tmp_path / "one/.venv/bin/python"
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for file in ("requirements.txt", "pyproject.toml"):
+            (tmp_path / name / file).write_text("a==1\n")
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\necho "$@" >> "{calls}"\n')
+    python.chmod(0o755)
+    (tmp_path / "two/.venv").symlink_to(tmp_path / "one/.venv")
+
+    def installs(name: str) -> bool:
+        calls.write_text("")
+        ended = shell(tmp_path / name, str(ROOT / "tools/setup.sh"), sys.executable)
+        assert ended.returncode == 0, ended.stderr
+        return "install" in calls.read_text()
+
+    assert installs("one")
+    assert not installs("one")
+    assert not installs("two")
+    os.utime(tmp_path / "two/requirements.txt")
+    assert not installs("two")
+    stamp = (tmp_path / "one/.venv/.installed").stat()
+    assert stamp.st_mtime >= (tmp_path / "two/requirements.txt").stat().st_mtime  # so that make asks no more
+    (tmp_path / "two/requirements.txt").write_text("a==2\n")
+    assert installs("two")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["per%25cent ha#sh, quo'te", "ümläut-日本\n$HOME"])
+def test_the_demo_begins_under_odd_paths(tmp_path, name):
+    """Its clone, its params, the shared cache and a first stage."""
+    (tmp_path / name).mkdir()
+    repository = pipeline.create(tmp_path / name)
+    script = repository.folder / "tools/demo.sh"
+    beginning = re.match(r".*^dvc cache dir [^\n]*\n", script.read_text(), re.DOTALL | re.MULTILINE)
+    script.write_text(beginning[0] + "dvc repro split\n")
+    repository.commit("a short demo")
+    repository.run("tools/demo.sh")
+    repository.run("tools/demo.sh")  # finds its clone
+    assert (repository.folder / ".demo/data/split").is_dir()
+    assert any((repository.folder / ".dvc/cache/files").iterdir())
