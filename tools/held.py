@@ -7,7 +7,7 @@ import fcntl
 import sys
 from pathlib import Path
 
-LOCKS = (".ladder/locks/*.lock", ".ladder/state/*.lock", ".demo/.ladder/locks/*.lock", ".demo/.ladder/state/*.lock")
+LOCKS = (".ladder/locks/*.lock", ".demo/.ladder/locks/*.lock")
 
 
 def refuse(command: str) -> None:

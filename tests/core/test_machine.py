@@ -223,6 +223,40 @@ def test_a_signal_ends_a_stage_in_one_line(workspace, number, code, note, said):
     assert not Path("out/result").exists()
 
 
+IMPORTING = """
+import sys
+sys.path.insert(0, {src!r})
+from ladder import params
+{then}
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "code", "said"),
+    [
+        ("raise KeyboardInterrupt", 130, "-c stopped; the same command goes on\n"),
+        (
+            "raise ImportError('libtorch.so: failed to map segment from shared object')",
+            1,
+            "-c: out of memory while it was imported (libtorch",
+        ),
+        ("raise MemoryError", 1, "-c: out of memory while it was imported (MemoryError): end"),
+    ],
+)
+def test_what_ends_a_command_while_it_imports_is_one_line(then, code, said):
+    done = subprocess.run([sys.executable, "-c", IMPORTING.format(src=str(SRC), then=then)], capture_output=True)
+    assert (done.returncode, done.stderr.count(b"\n")) == (code, 1)
+    assert done.stderr.decode().startswith(said)
+
+
+def test_other_errors_of_an_import_keep_their_traceback():
+    command = [sys.executable, "-c", IMPORTING.format(src=str(SRC), then="import ladder.nothing")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback")
+    assert "No module named 'ladder.nothing'" in done.stderr
+
+
 def test_handlers_of_signals_are_put_back():
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     exit_on_input_error(lambda *_: None)

@@ -1,14 +1,16 @@
 """The one error a user can mend, and how a command ends by it, by a signal, or by what the machine lacks."""
 
 import difflib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import NoReturn
 
-from ladder.core.machine import explain
+from ladder.core.machine import explain, first_line, is_out_of_memory
 
 
 class InputError(Exception):
@@ -45,6 +47,19 @@ def exit_on_input_error(main: Callable[..., None]) -> None:
         if message := explain(error):
             sys.exit(f"{name}: {message}")
         raise
+
+
+def tell_before_main(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """`sys.excepthook` for the seconds in which a command imports what it needs: Ctrl-C and too little memory."""
+    name = Path(sys.argv[0]).stem
+    if isinstance(error, KeyboardInterrupt):
+        print(f"{name} stopped; the same command goes on", file=sys.stderr, flush=True)
+        os._exit(128 + signal.SIGINT)  # nothing runs yet that would have to be cleaned up
+    if isinstance(error, ImportError | MemoryError) and is_out_of_memory(error):
+        why = f"{name}: out of memory while it was imported ({first_line(error)})"
+        print(f"{why}: end other programs, or raise the limit (`ulimit -v`)", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def _stop(name: str, stop: BaseException, number: signal.Signals) -> NoReturn:

@@ -13,6 +13,8 @@ NO_MEMORY = (
     "alloc_failed",
     "bad_alloc",
     "bad allocation",
+    "failed to map segment",
+    "cannot allocate memory",
 )
 NO_ROOM = "no space left on device"
 
@@ -40,8 +42,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is one of those by which Python, torch and ONNX Runtime say so."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
-    text = str(error).lower()  # torch's and ONNX Runtime's are RuntimeErrors like any other
-    return isinstance(error, RuntimeError) and any(words in text for words in NO_MEMORY)
+    text = str(error).lower()  # torch's and ONNX Runtime's are RuntimeErrors like any other, the loader's ImportErrors
+    return isinstance(error, RuntimeError | ImportError) and any(words in text for words in NO_MEMORY)
 
 
 def first_line(error: BaseException) -> str:
