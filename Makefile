@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup clone-checked demo repro repro-rows test test-all lint tune check check-lock results release clean
+.PHONY: help setup clone-checked demo repro repro-rows test test-all fuzz lint tune check check-lock results release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -22,7 +22,7 @@ demo: clone-checked setup  ## run the whole pipeline on bundled images, in .demo
 	@tools/demo.sh
 
 repro: clone-checked setup  ## dvc repro; PRESET=name merges presets/name.yaml into params.yaml first
-	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && dvc repro
+	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && python tools/mend_lock.py && dvc repro
 
 repro-rows: clone-checked setup  ## the same with the rungs in two rows side by side, for a CPU of two cores
 	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && tools/rows.sh
@@ -39,11 +39,14 @@ check: setup  ## fail if an int8 model lost more accuracy than quantize.max_drop
 check-lock: setup  ## fail if code, params.yaml, dvc.lock and tracked results do not belong together
 	@python tools/check_lock.py
 
+fuzz: setup  ## the property-based tests, with EXAMPLES (2000) damaged files and params of each kind, and counts by kind
+	@LADDER_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) python -m pytest -m hypothesis --hypothesis-show-statistics
+
 lint: setup  ## format and style (ruff), types (mypy)
 	@ruff format --check . && ruff check . && mypy
 
 clean:  ## remove the demo, resume state and tool caches; results, data and .venv/ stay
-	@rm -rf .demo .ladder .pytest_cache .ruff_cache .mypy_cache src/*.egg-info && find src stages tests tools -name __pycache__ -prune -exec rm -rf {} +
+	@$(PYTHON) tools/held.py clean && rm -rf .demo .ladder .pytest_cache .ruff_cache .mypy_cache src/*.egg-info && find src stages tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 tune: setup  ## measure training speed by precision (nothing is written)
 	@PYTHONPATH=src python benchmarks/tune.py

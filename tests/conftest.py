@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 
+from fuzzing import COUNTS, EXAMPLES
 from imports import ROOT
 from ladder import params, presets
 from ladder.core.types import Part, Split
@@ -57,3 +58,11 @@ def split() -> Split:
         source="digits",
         digest="0" * 64,
     )
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """After a long run of the property-based tests: how many examples of each kind there were."""
+    if EXAMPLES and COUNTS:
+        terminalreporter.section("examples by kind")
+        for kind, number in sorted(COUNTS.items()):
+            terminalreporter.write_line(f"{number:9,}  {'  '.join(kind)}")

@@ -1,6 +1,7 @@
 """How long property-based tests look: as short as a test should be, or as LADDER_FUZZ_EXAMPLES says."""
 
 import os
+from collections import Counter
 
 from hypothesis import HealthCheck, settings
 
@@ -15,3 +16,11 @@ def bounded(examples: int) -> settings:
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example writes its files anew
     )
+
+
+COUNTS: Counter[tuple[str, ...]] = Counter()
+
+
+def count(*kind: str) -> None:
+    """One more example of a kind, for the table at the end of a long run."""
+    COUNTS[kind] += 1

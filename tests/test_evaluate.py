@@ -125,7 +125,7 @@ def test_missing_and_damaged_predictions_are_one_message(stage, workspace):
         stage.main("trained/train_aug")
     (workspace / "predictions/trained").mkdir(parents=True)
     (workspace / "predictions/trained/train_aug.npz").write_bytes(b"half")
-    with pytest.raises(InputError, match=r"predictions/trained/train_aug\.npz is damaged"):
+    with pytest.raises(InputError, match=r"predictions/trained/train_aug\.npz holds no predictions"):
         stage.main("trained/train_aug")
 
 

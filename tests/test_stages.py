@@ -50,7 +50,7 @@ def test_a_split_comes_back_as_it_was_saved(made):
 
 def test_a_damaged_split_is_refused(made):
     Path("data/split/val.npz").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"val\.npz holds no part.*dvc repro split"):
+    with pytest.raises(InputError, match=r"val\.npz has another digest.*dvc repro split"):
         splits.load("data/split")
     Path("data/split/split.json").unlink()
     with pytest.raises(InputError, match="data/split holds no split"):

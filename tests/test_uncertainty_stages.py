@@ -1,6 +1,7 @@
 """The stages `mc_dropout` and `uncertainty`, one after the other."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +98,7 @@ def test_without_mistakes_an_auroc_is_left_out(made):
         model.net.classifier.weight[0, 0] = 1e-3
     checkpoints.save("models/distill", Checkpoint(model.config, model.state_dict()))
     only_red = made.test.take(np.flatnonzero(made.test.labels == 0))
-    with Path("data/split/test.npz").open("wb") as file:
-        np.savez(file, images=only_red.images, labels=only_red.labels, ids=only_red.ids)
+    splits.save("data/split", replace(made, test=only_red))
     for name in ("distill", "train_effnet", "ensemble"):
         old = predictions.load(path(name))
         test = Logits(np.tile(np.float32([9, 0, 0]), (len(only_red), 1)), only_red.labels, only_red.ids)

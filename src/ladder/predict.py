@@ -225,7 +225,8 @@ def _silent_libraries() -> Iterator[None]:
 
 def _onnx(path: Path) -> Model:
     """An ONNX model: `images` uint8 (B, 3, H, W) -> `logits` (B, C), and its JSON: class names and image size."""
-    from ladder.deploy import onnx_runtime  # slow, and checkpoints do without
+    from ladder.core.artifacts import sealed
+    from ladder.deploy import onnx_files, onnx_runtime  # slow, and checkpoints do without
 
     about = path.with_suffix(".json")
     try:
@@ -236,6 +237,8 @@ def _onnx(path: Path) -> Model:
             f"{about} must give the `classes` and `image_size` of {path.name} ({type(error).__name__}: {error}):"
             " `dvc repro quantize` writes both"
         ) from None
+    if sealed.KEY in described:  # as in whatever the pipeline made; one's own needs no digests
+        onnx_files.about(path)
     try:
         session = onnx_runtime.session(path)
     except Exception as error:  # whatever a damaged file leads the parser into

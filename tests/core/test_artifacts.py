@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ladder.core.artifacts import files, predictions
+from ladder.core.artifacts import files, predictions, sealed
 from ladder.core.errors import InputError
 from ladder.core.types import Logits, Predictions
 from ladder.scoring import metrics
@@ -140,33 +140,17 @@ def test_provenance_that_is_no_json_is_refused(tmp_path, made):
 
 
 def test_missing_predictions_say_what_to_run(tmp_path):
-    with pytest.raises(InputError, match=r"train_aug\.npz is missing: run `dvc repro evaluate@train_aug`"):
+    with pytest.raises(InputError, match=r"train_aug\.npz is missing: `dvc repro evaluate@train_aug`"):
         predictions.load(tmp_path / "train_aug.npz")
 
 
-def test_any_damage_is_refused_or_harmless(tmp_path, made):
+def test_a_pickle_is_not_opened(tmp_path):
     path = tmp_path / "a.npz"
-    predictions.save(path, made)
-    whole = path.read_bytes()
-    for end in range(0, len(whole), 97):
-        path.write_bytes(whole[:end])
-        with pytest.raises(InputError, match="damaged"):
-            predictions.load(path)
-    for at in range(0, len(whole), 29):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
-        try:
-            back = predictions.load(path)  # a byte of the archive that says nothing about the content
-        except InputError:
-            continue
-        np.testing.assert_array_equal(back.test.logits, made.test.logits)
-        assert back.classes == made.classes
-
-
-def test_a_pickle_is_not_opened(tmp_path, made):
-    path = tmp_path / "a.npz"
-    np.savez(path, about=np.array([print], dtype=object))
-    with pytest.raises(InputError, match="allow_pickle=False"):
+    sealed.write_npz(path, {"about": np.array([print], dtype=object)})
+    with pytest.raises(InputError, match=r"arrays about, expected about, test_ids"):
         predictions.load(path)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        sealed.read_npz(path, ["about"])
 
 
 # --- metrics

@@ -1,6 +1,7 @@
 """What every stage run shares: one writer, the end check, no half-written outputs, states kept while needed."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from imports import ROOT, SRC
-from ladder.core import runs
+from ladder.core import runs, states
+from ladder.core.artifacts import files
 from ladder.core.errors import InputError
 
 
@@ -80,7 +82,8 @@ def test_an_error_removes_what_the_run_created_and_nothing_older(inputs):
 CODE = """
 import sys, time
 sys.path.insert(0, {src!r})
-from ladder.core import runs
+from ladder.core import runs, states
+from ladder.core.artifacts import files
 with runs.stage("some", lambda params: params.evaluate, inputs=["in"], outputs=["out/result"]) as run:
     print("in", flush=True)
     sys.stdin.readline()
@@ -117,7 +120,7 @@ def test_a_finished_state_is_kept_until_dvc_lock_holds_the_result(inputs):
     folder = run_to_the_end(inputs, "one")
     run_to_the_end(inputs, "two")
     assert folder.exists(), "dvc.lock does not know the result yet"
-    md5 = json.loads((folder / runs.FINISHED).read_text())["md5"]
+    md5 = json.loads((folder / states.FINISHED).read_text())["md5"]
     Path("dvc.lock").write_text(f"outs: [{{path: out/result, md5: {md5}}}]\n")
     with stage(inputs, name="three"):
         assert not folder.exists()
@@ -129,6 +132,73 @@ def test_an_unfinished_state_is_kept(inputs):
         raise ZeroDivisionError
     with stage(inputs, name="other"):
         assert (folder / "state.pt").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "null", '{"tree": 3, "md5": null}', "{", "[" * 9000])
+def test_a_damaged_mark_of_a_finished_state_is_removed_and_the_state_kept(inputs, capsys, content):
+    folder = run_to_the_end(inputs, "one")
+    (folder / states.FINISHED).write_text(content)
+    with stage(inputs, name="two"):
+        pass
+    assert "finished.json is damaged and was removed: the state beside it is kept" in capsys.readouterr().out
+    assert (folder / "state.pt").exists()
+    assert not (folder / states.FINISHED).exists()
+
+
+def interrupted(inputs, environment: dict) -> Path:
+    with pytest.raises(ZeroDivisionError), stage(inputs) as run, run.state(environment) as folder:
+        (folder / "state.pt").touch()
+        raise ZeroDivisionError
+    return folder
+
+
+def test_a_state_of_another_environment_is_not_used_and_a_line_says_so(inputs, capsys):
+    interrupted(inputs, {"threads": 2, "torch": "2.14", "kind": "cpu"})
+    assert capsys.readouterr().out == ""
+    interrupted(inputs, {"threads": 1, "torch": "2.15", "kind": "cpu"})
+    assert capsys.readouterr().out == (
+        "some: a state of an earlier run is not used: it was made with threads 2, torch 2.14, this run has threads 1,"
+        " torch 2.15\n"
+    )
+    interrupted(inputs, {"threads": 1, "torch": "2.15", "kind": "cpu"})
+    assert capsys.readouterr().out == "", "this one goes on with its own"
+    (inputs / "images").write_text("other pixels")
+    interrupted(inputs, {"threads": 3, "torch": "2.15", "kind": "cpu"})
+    assert capsys.readouterr().out == "", "other data are another run"
+
+
+def test_states_removed_during_a_run_are_noticed_and_nothing_is_lost(inputs, capsys):
+    with stage(inputs) as run, run.state({}) as folder:
+        shutil.rmtree(".ladder")
+        files.write_bytes(folder / "state.pt", b"the next epoch")
+        write()
+    said = capsys.readouterr().out
+    assert ".ladder/locks/some.lock was removed meanwhile: nothing was lost" in said
+    assert (folder / "state.pt").read_bytes() == b"the next epoch"
+    assert Path("out/result").exists()
+
+
+def test_a_folder_that_is_removed_as_a_state_is_written_is_made_again(tmp_path, monkeypatch):
+    real, calls = Path.write_bytes, []
+
+    def removed(path, data):
+        calls.append(path)
+        if len(calls) == 1:
+            shutil.rmtree(path.parent)
+        return real(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", removed)
+    files.write_bytes(tmp_path / "state/state.pt", b"whole")
+    assert (tmp_path / "state/state.pt").read_bytes() == b"whole"
+
+
+def test_another_run_that_was_let_in_by_a_removed_lock_voids_the_result(inputs):
+    with pytest.raises(InputError, match=r"some\.lock was removed meanwhile, and another run started"), stage(inputs):
+        write()
+        shutil.rmtree(".ladder")
+        with stage(inputs, outputs=("out/other",)):
+            pass
+    assert not Path("out/result").exists()
 
 
 def test_a_state_belongs_to_everything_that_determines_the_result(inputs):

@@ -365,7 +365,7 @@ def test_a_failing_stage_leaves_nothing(rungs, monkeypatch):
 
 
 def test_a_missing_model_is_named(workspace):
-    with pytest.raises(InputError, match=r"distill_static\.onnx is no deployed model .*dvc repro quantize"):
+    with pytest.raises(InputError, match=r"distill_static\.onnx holds no deployed model: .*dvc repro quantize"):
         onnx_files.about("models/quantize/distill_static.onnx")
 
 
@@ -394,5 +394,5 @@ def test_the_gate_fails_naming_the_figures(workspace, capsys):
 
 
 def test_the_gate_needs_metrics(workspace):
-    with pytest.raises(InputError, match=r"distill_float\.json cannot be read .*`dvc repro` makes it"):
+    with pytest.raises(InputError, match=r"distill_float\.json is missing: `dvc repro` makes it"):
         check_int8()

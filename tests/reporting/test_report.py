@@ -12,14 +12,14 @@ import pytest
 
 from imports import ROOT
 from ladder import params
-from ladder.core.artifacts import predictions
+from ladder.core.artifacts import predictions, splits
 from ladder.core.errors import InputError
-from ladder.core.types import Predictions
+from ladder.core.types import Part, Predictions, Split
 from ladder.drawing import ladder_plots
 from ladder.reporting import markdown, report
 from ladder.scoring import ladder, scores
 from loaded import packages
-from made import LADDER, TEST, made_models
+from made import CLASSES, LADDER, TEST, made_models
 
 SCRIPT = ROOT / "stages/report.py"
 
@@ -30,9 +30,13 @@ def models(workspace) -> dict[str, Predictions]:
     made, answers = made_models(), LADDER.answers()
     for name, model in made.items():
         predictions.save(answers[name], model)
-    (workspace / "data/split").mkdir(parents=True)
-    np.savez(workspace / "data/split/test.npz", images=TEST.images, labels=TEST.labels, ids=TEST.ids)
+    save_test(TEST)
     return made
+
+
+def save_test(test: Part) -> None:
+    """A split with these test images."""
+    splits.save("data/split", Split(test, test, test, CLASSES, (0.5,) * 3, (0.25,) * 3, "digits", "0" * 64))
 
 
 @pytest.fixture
@@ -230,7 +234,7 @@ def test_stage_writes_the_same_bytes_twice(stage, models, workspace, capsys):
 
 
 def test_other_test_images_are_refused(stage, models, workspace):
-    np.savez(workspace / "data/split/test.npz", images=TEST.images, labels=TEST.labels, ids=TEST.ids + 1)
+    save_test(dataclasses.replace(TEST, ids=TEST.ids + 1))
     with pytest.raises(InputError, match=r"data/split/test\.npz holds other images"):
         stage.main()
     assert not (workspace / "report.md").exists()

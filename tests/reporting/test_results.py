@@ -74,5 +74,5 @@ def test_a_preset_without_its_head_is_refused(run):
 )
 def test_a_missing_result_is_named(run, path):
     (run / path).unlink()
-    with pytest.raises(InputError, match=rf"{path} cannot be read .*`dvc repro` makes it"):
+    with pytest.raises(InputError, match=rf"{path} (is missing|cannot be read .*): `dvc repro` makes it"):
         results.results(params.read())

@@ -144,6 +144,19 @@ def test_fit_temperature_never_worsens_the_nll_it_was_fitted_on(drawn):
     assert fitted <= scores.nll(logits, labels)
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1, 50, 1e30])
+def test_without_a_mistake_on_validation_no_temperature_is_fitted(scale):
+    """Any smaller one would fit better, to the bound: test answers would all become certain, mistakes among them."""
+    labels = np.array([0, 1, 2, 1])
+    right = (np.eye(3)[labels] * scale).astype(np.float32)
+    assert scores.fit_temperature(right, labels) == 1.0
+    val = Logits(right, labels, np.arange(4))
+    test = Logits(right, np.array([0, 1, 2, 2]), np.arange(4))
+    found = scores.headline(Predictions(val, test, ("a", "b", "c"), {}), Evaluate(ece_bins=15, confidence=0.95))
+    assert all(math.isfinite(value) for value in found.values())
+    assert found["ece_scaled"] == found["ece"]
+
+
 def test_per_class():
     columns = scores.per_class(LOGITS, LABELS, 0.95)
     assert list(columns) == ["images", "correct", "accuracy", "accuracy_low", "accuracy_high"]

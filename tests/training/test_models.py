@@ -239,7 +239,7 @@ def test_a_recipe_gets_the_weights_of_its_own_folder(published, tmp_path, monkey
         InputError, match=r"holds weights of resnet18, expected resnet18\.tv_in1k: `dvc repro weights@b"
     ):
         weights.read("baseline", recipe("resnet18.tv_in1k", weights="imagenet"))
-    with pytest.raises(InputError, match=r"data/weights/effnet holds no ImageNet weights.*force weights@effnet"):
+    with pytest.raises(InputError, match=r"data/weights/effnet holds no ImageNet weights.*dvc repro weights@effnet"):
         weights.read("effnet", IMAGENET)
 
 

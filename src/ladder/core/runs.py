@@ -6,31 +6,21 @@ command and writes dvc.lock after: so a stage itself refuses what was edited und
 """
 
 import hashlib
-import json
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from ladder import params
-from ladder.core.artifacts import files
+from ladder.core import locks, sources, states
 from ladder.core.errors import InputError
 
 P = TypeVar("P", bound=BaseModel)
-FINISHED = "finished.json"
-READ_WITH = (
-    "params.py",
-    "params_file.py",
-    "params_groups.py",
-    "ladder_file.py",
-)  # hold no value that a result depends on
 
 
 def root() -> Path:
@@ -48,20 +38,14 @@ class Run(Generic[P]):
     outputs: tuple[Path, ...]
 
     @contextmanager
-    def state(self, environment: dict) -> Iterator[Path]:
+    def state(self, environment: Mapping[str, Any]) -> Iterator[Path]:
         """The folder of this run's resume state, locked; the same for the same determinants and environment.
 
         Marked finished when the block ends, and removed once the dvc.lock of this tree holds the last output.
         """
-        key = _sha256(json.dumps([self.determinants, environment], sort_keys=True).encode())
-        folder = _states() / f"{self.name}-{key[:16]}"
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(_lock_of(folder), f"another run of {self.name} with the same params and data is in progress"):
-            folder.mkdir(exist_ok=True)  # a run that ended while this one waited may have cleared it
+        with states.opened(_states(), self.name, self.determinants, environment) as folder:
             yield folder
-            done = {"tree": str(Path.cwd()), "md5": hashlib.md5(self.outputs[-1].read_bytes()).hexdigest()}
-            with files.atomic(folder / FINISHED) as temporary:
-                temporary.write_text(json.dumps(done))
+            states.finish(folder, self.outputs[-1])
 
 
 @contextmanager
@@ -84,20 +68,22 @@ def stage(
     """
     _refuse_foreign_code()
     cfg = select(params.read())
-    with _locked(Path(".ladder/locks") / f"{name}.lock", f"another run of {name} is writing here"):
-        _forget_recorded()
+    with locks.held(Path(".ladder/locks") / f"{name}.lock", f"another run of {name} is writing here") as still_ours:
+        states.forget_recorded(_states())
         before = _determinants(name, cfg, inputs)
+        _refuse_edited_code()
         written = tuple(Path(path) for path in outputs)
         created = [path for path in written if not path.exists()]
         try:
             yield Run(name, cfg, before, written)
             after = _determinants(name, select(params.read()), inputs)
-            changed = [what for what in before if before[what] != after.get(what)]
+            changed = [what for what in before if before[what] != after.get(what)] + _edited_code()
             if changed:
                 raise InputError(
                     f"{', '.join(changed)} changed while {name} ran: its result belongs to neither version and was"
                     " removed; run it again"
                 )
+            still_ours()
         except BaseException:
             for path in created:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -106,21 +92,28 @@ def stage(
 
 def _determinants(name: str, cfg: BaseModel, inputs: Sequence[str | Path]) -> dict[str, str]:
     """Label -> digest of the stage's name, params, input files and code (not that of params: `cfg` holds them)."""
-    code = [module.__file__ for key, module in sys.modules.items() if key.split(".")[0] == "ladder"]
-    code += [getattr(sys.modules["__main__"], "__file__", None)]
-    sources = sorted({Path(file).resolve() for file in code if file and Path(file).name not in READ_WITH})
     return (
-        {"the stage": name, "params.yaml": _sha256(cfg.model_dump_json().encode())}
+        {"the stage": name, "params.yaml": sources.sha256(cfg.model_dump_json().encode())}
         | {str(path): _digest(Path(path)) for path in inputs}
-        | {_short(path): _sha256(path.read_bytes()) for path in sources}
+        | {_short(path): digest for path, digest in sources.digests().items()}
     )
+
+
+def _edited_code() -> list[str]:
+    """Names of source files that are no longer what this process imported."""
+    return [_short(path) for path, digest in sources.digests().items() if _digest(path) != digest]
+
+
+def _refuse_edited_code() -> None:
+    if edited := _edited_code():
+        raise InputError(f"{', '.join(edited)} changed as the stage started: nothing was run; run it again")
 
 
 def _digest(path: Path) -> str:
     """sha256 of a file, or of a folder's names and bytes. Raises InputError where there is nothing."""
     if path.is_dir():
         parts = sorted(file for file in path.rglob("*") if file.is_file())
-        return _sha256("".join(f"{file.relative_to(path)} {_digest(file)}\n" for file in parts).encode())
+        return sources.sha256("".join(f"{file.relative_to(path)} {_digest(file)}\n" for file in parts).encode())
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -137,47 +130,9 @@ def _refuse_foreign_code() -> None:
         )
 
 
-@contextmanager
-def _locked(path: Path, busy: str) -> Iterator[None]:
-    """Hold the lock file `path`, which the system frees when this process dies. Waits, saying `busy`, for another."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{busy} (a stage outlives a killed dvc): waiting for it to end", flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _states() -> Path:
     return root() / ".ladder" / "state"
 
 
-def _lock_of(state: Path) -> Path:
-    return state.with_suffix(".lock")
-
-
-def _forget_recorded() -> None:
-    """Remove finished resume states whose result is in the dvc.lock of their tree, or whose tree is gone."""
-    for finished in _states().glob(f"*/{FINISHED}"):
-        done = json.loads(finished.read_text())
-        tree, recorded = Path(done["tree"]), Path(done["tree"]) / "dvc.lock"
-        if tree.is_dir() and not (recorded.is_file() and done["md5"] in recorded.read_text()):
-            continue
-        try:
-            with FileLock(_lock_of(finished.parent), timeout=0):
-                shutil.rmtree(finished.parent)
-        except Timeout:
-            continue  # being emitted again right now
-
-
 def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -5,8 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from ladder.core.artifacts import files
-from ladder.core.errors import InputError
+from ladder.core.artifacts import files, sealed
 
 AT_MOST = 8
 
@@ -26,9 +25,13 @@ def save(name: str, scores: Mapping[str, float]) -> None:
 
 
 def load(name: str) -> dict[str, float]:
-    """The content of `metrics/<name>.json`. Raises InputError if it cannot be read."""
+    """The content of `metrics/<name>.json`. Raises InputError unless it is what `save` writes."""
     path = Path(f"metrics/{name}.json")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}): `dvc repro` makes it") from None
+    with sealed.reading(path, "metrics", "`dvc repro` makes it"):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or not found:
+            raise ValueError("expected an object of numbers")
+        bad = {key: value for key, value in found.items() if type(value) is not float or not math.isfinite(value)}
+        if bad:
+            raise ValueError(f"expected finite floats, not {bad}")
+        return found

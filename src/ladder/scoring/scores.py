@@ -14,7 +14,7 @@ from scipy.special import log_softmax, ndtri, softmax
 from ladder.core.types import Predictions
 from ladder.params import Evaluate
 
-# Far wider than a trained network needs: an end is reached only where no temperature is best (all answers right).
+# Far wider than a trained network needs: an end is reached only where no temperature is best.
 LOG_TEMPERATURE_BOUNDS = (-3.0, 3.0)
 
 
@@ -110,11 +110,15 @@ def ece(logits: np.ndarray, labels: np.ndarray, *, bins: int) -> float:
 def fit_temperature(val_logits: np.ndarray, val_labels: np.ndarray) -> float:
     """The T > 0 for which logits / T have the least negative log likelihood; above 1 for an overconfident model.
 
+    1 where every answer is right: the likelihood then grows without end as T falls, which tells nothing of confidence.
+
     Only for validation logits: fitted on the test part it would flatter the calibration reported there.
 
     Source: Guo et al. 2017, arXiv:1706.04599, section 4.2.
     """
     _check(val_logits, val_labels)
+    if np.all(val_logits.argmax(axis=1) == val_labels):
+        return 1.0
     logits = val_logits.astype(np.float64)
     # Convex in 1 / T, so log T has one minimum and the bounded search finds it; log makes its steps relative ones.
     found = minimize_scalar(

@@ -14,6 +14,7 @@ import timm.optim
 import torch
 from torch import Tensor, nn
 
+from ladder.core import memory
 from ladder.core.errors import InputError, nearest
 from ladder.core.types import Logits, Part
 from ladder.params import Recipe, Rung
@@ -176,7 +177,8 @@ def predict(model: nn.Module, part: Part, batch_size: int) -> Tensor:
     model.eval()
     device = next(model.parameters()).device
     batches = torch.from_numpy(part.images).split(batch_size)
-    return torch.cat([model(batch.to(device)).cpu() for batch in batches])
+    with memory.lowering({"hardware.predict_batch_size": batch_size}):
+        return torch.cat([model(batch.to(device)).cpu() for batch in batches])
 
 
 def iterate(

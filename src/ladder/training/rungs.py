@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ladder import ladder_file
+from ladder.core import memory
 from ladder.core.artifacts import checkpoints, predictions, splits
 from ladder.core.runs import Run
 from ladder.core.types import Checkpoint, Logits, Predictions, Split
@@ -34,7 +36,9 @@ def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> No
     with run.state(devices.environment(device)) as folder:
         if cfg.hardware.processes > 1:
             distributed.run(run.name, cfg.hardware.processes, advance, run.name, folder, cfg, make_loss)
-        val = loop.fit(model, split.train, split.val, cfg, session(run.name, folder), make_loss and make_loss())
+        ours = session(run.name, folder)
+        with ours.stoppable(), memory.lowering(needs(run.name, cfg)):
+            val = loop.fit(model, split.train, split.val, cfg, ours, make_loss and make_loss())
         test = loop.predict(model, split.test, cfg.hardware.predict_batch_size)
         config = model.config | {"image_size": split.train.images.shape[-1]}  # what users' images are resized to
         checkpoints.save(f"models/{run.name}", Checkpoint(config, loop.cpu_copy(model)))
@@ -48,7 +52,14 @@ def advance(name: str, folder: Path, cfg: Rung, make_loss: MakeLoss | None) -> N
     """Take a run's resume state to its last epoch, as one of several processes."""
     split = splits.load("data/split")
     loss_fn = make_loss and make_loss()
-    loop.advance(build(name, split, cfg), split.train, split.val, cfg, session(name, folder), loss_fn)
+    with memory.lowering(needs(name, cfg)):
+        loop.advance(build(name, split, cfg), split.train, split.val, cfg, session(name, folder), loss_fn)
+
+
+def needs(name: str, cfg: Rung) -> dict[str, int]:
+    """The params that training takes its memory by: name -> value."""
+    group = ladder_file.read().rungs[name].recipe
+    return {f"{group}.batch_size": cfg.recipe.batch_size, f"{group}.input_size": cfg.recipe.input_size}
 
 
 def build(name: str, split: Split, cfg: Rung) -> models.Classifier:

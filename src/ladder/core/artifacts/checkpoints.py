@@ -1,29 +1,27 @@
-"""models/<rung>/: model.safetensors (weights, no metadata) and model.json (what rebuilds the architecture)."""
+"""models/<rung>/: model.safetensors (weights, no metadata) and model.json (what rebuilds the architecture; digests)."""
 
-import json
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialized
 
-from ladder.core.artifacts import files
-from ladder.core.errors import InputError
+from ladder.core.artifacts import files, sealed
 from ladder.core.types import Checkpoint
+
+WEIGHTS, CONFIG = "model.safetensors", "model.json"
 
 
 def save(folder: str | Path, checkpoint: Checkpoint) -> None:
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with files.atomic(folder / "model.safetensors") as temporary:
-        save_file({name: tensor.cpu().contiguous() for name, tensor in checkpoint.weights.items()}, temporary)
-    files.write_json(folder / "model.json", checkpoint.config)
+    weights = {name: tensor.cpu().contiguous() for name, tensor in checkpoint.weights.items()}
+    files.write_bytes(folder / WEIGHTS, serialized(weights))
+    sealed.write_json(folder / CONFIG, checkpoint.config, {WEIGHTS: sealed.sha256(folder / WEIGHTS)})
 
 
 def load(folder: str | Path) -> Checkpoint:
-    """Raises InputError where the folder is missing or damaged."""
+    """Raises InputError where the folder is missing or damaged, or holds the weights of another checkpoint."""
     folder = Path(folder)
-    try:
-        config = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        return Checkpoint(config, load_file(folder / "model.safetensors"))
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{folder} holds no checkpoint ({error}): `dvc repro {folder.name}` makes it") from None
+    with sealed.reading(folder, "checkpoint", f"`dvc repro {folder.name}` makes it"):
+        config, digests = sealed.read_json(folder / CONFIG)
+        sealed.check(folder / WEIGHTS, digests.get(WEIGHTS))
+        return Checkpoint(config, load_file(folder / WEIGHTS))

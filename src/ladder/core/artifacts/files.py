@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +23,31 @@ def atomic(path: str | Path) -> Iterator[Path]:
     Its name is fixed, so that the next run overwrites what a kill left behind; the stage's lock keeps others away.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None:  # as for a full disk, which is met by `write`, not by `open`
+            error.filename = str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that is gone or read-only: what went wrong first is what counts
+            temporary.unlink()
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write bytes; an error carries how many, for whoever has to make room."""
+    try:
+        with atomic(path) as temporary:
+            temporary.write_bytes(data)
+    except FileNotFoundError:  # its folder was removed in this instant, as by `rm -r .ladder`
+        with atomic(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        error.add_note(f"{len(data) / 1e6:.1f} MB were to be written")
+        raise
 
 
 def write_json(path: str | Path, values: Any) -> None:

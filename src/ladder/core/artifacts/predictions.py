@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ladder.core.artifacts import files
-from ladder.core.errors import InputError
+from ladder.core.artifacts import sealed
 from ladder.core.types import Logits, Predictions
 
 PARTS = ("val", "test")
@@ -23,9 +22,7 @@ def save(path: str | Path, predictions: Predictions) -> None:
     arrays = {f"{part}_{field}": getattr(getattr(predictions, part), field) for part in PARTS for field in FIELDS}
     about = {"classes": list(predictions.classes), "provenance": predictions.provenance}
     text = json.dumps(about, allow_nan=False, ensure_ascii=False)
-    with files.atomic(path) as temporary, temporary.open("wb") as file:
-        # Not compressed: zlib's bytes differ between its versions.
-        np.savez(file, about=np.array(text), **arrays)
+    sealed.write_npz(path, {"about": np.array(text), **arrays})
 
 
 def load(path: str | Path) -> Predictions:
@@ -33,21 +30,18 @@ def load(path: str | Path) -> Predictions:
 
     Raises: InputError for a file that is missing, damaged, or whose arrays do not fit together.
     """
-    if not Path(path).exists():
-        raise InputError(f"{path} is missing: {_remedy(path)}")
-    try:
+    makes = f"`dvc repro evaluate@{Path(path).stem}` makes it, and scores it"
+    with sealed.reading(path, "predictions", makes):
         predictions = _read(path)
-    except Exception as error:  # whatever a damaged archive raises (a dozen types), it means the same
-        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}): {_remedy(path)}") from error
-    if problem := _problem(predictions):
-        raise InputError(f"{path} is damaged ({problem}): {_remedy(path)}")
-    return predictions
+        if problem := _problem(predictions):
+            raise ValueError(problem)
+        return predictions
 
 
 def _read(path: str | Path) -> Predictions:
-    with np.load(path, allow_pickle=False) as archive:
-        about = json.loads(archive["about"].item())
-        val, test = (Logits(*(archive[f"{part}_{field}"] for field in FIELDS)) for part in PARTS)
+    arrays = sealed.read_npz(path, ["about", *(f"{part}_{field}" for part in PARTS for field in FIELDS)])
+    about = json.loads(arrays["about"].item())
+    val, test = (Logits(*(arrays[f"{part}_{field}"] for field in FIELDS)) for part in PARTS)
     return Predictions(val=val, test=test, classes=tuple(about["classes"]), provenance=about["provenance"])
 
 
@@ -73,7 +67,3 @@ def _problem(predictions: Predictions) -> str | None:
         if part.labels.min() < 0 or part.labels.max() >= classes:
             return f"{name} labels go from {part.labels.min()} to {part.labels.max()}, expected 0 to {classes - 1}"
     return None
-
-
-def _remedy(path: str | Path) -> str:
-    return f"run `dvc repro evaluate@{Path(path).stem}`, which makes it again first"

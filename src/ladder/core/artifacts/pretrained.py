@@ -1,15 +1,12 @@
 """data/weights/<rung>/: what a rung starts from. Empty from scratch, else model.safetensors and weights.json."""
 
-import hashlib
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 
-from ladder.core.artifacts import files
-from ladder.core.errors import InputError
+from ladder.core.artifacts import files, sealed
 from ladder.core.types import Pretrained
 
 TENSORS, ABOUT = "model.safetensors", "weights.json"
@@ -23,30 +20,17 @@ def save(folder: str | Path, pretrained: Pretrained | None) -> None:
     folder.mkdir(parents=True)
     if pretrained is None:
         return
-    with files.atomic(folder / TENSORS) as temporary:
-        safetensors.torch.save_file(
-            {name: tensor.contiguous() for name, tensor in pretrained.weights.items()}, temporary
-        )
+    weights = {name: tensor.contiguous() for name, tensor in pretrained.weights.items()}
+    files.write_bytes(folder / TENSORS, safetensors.torch.save(weights))
     about = {name: getattr(pretrained, name) for name in ("arch", "origin", "sha256", "mean", "std")}
-    files.write_json(folder / ABOUT, about | {TENSORS: _sha256((folder / TENSORS).read_bytes())})
+    sealed.write_json(folder / ABOUT, about, {TENSORS: sealed.sha256(folder / TENSORS)})
 
 
 def load(folder: str | Path) -> Pretrained:
     """What `save` wrote. Raises InputError where it is missing or damaged."""
     folder = Path(folder)
-    try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        data = (folder / TENSORS).read_bytes()
-        if _sha256(data) != about.pop(TENSORS):
-            raise ValueError(f"{TENSORS} is not what was written")
+    with sealed.reading(folder, "ImageNet weights", f"`dvc repro weights@{folder.name}` makes it"):
+        about, digests = sealed.read_json(folder / ABOUT)
+        sealed.check(folder / TENSORS, digests.get(TENSORS))
         lists: dict[str, Any] = {name: tuple(about.pop(name)) for name in ("mean", "std")}
-        return Pretrained(**about, **lists, weights=safetensors.torch.load(data))
-    except Exception as error:  # whatever a damaged file raises, it means the same
-        raise InputError(
-            f"{folder} holds no ImageNet weights ({type(error).__name__}: {error}): `dvc repro --force"
-            f" weights@{folder.name}` makes it again"
-        ) from None
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+        return Pretrained(**about, **lists, weights=safetensors.torch.load_file(folder / TENSORS))
