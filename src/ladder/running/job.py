@@ -11,7 +11,12 @@ import time
 from ladder.running import guard
 from ladder.running.choice import Batch
 
-ADVICE = ("To track the changes with git, run:", "\tgit add ", "To enable auto staging, run:", "\tdvc config core.autostage")
+ADVICE = (
+    "To track the changes with git, run:",
+    "\tgit add ",
+    "To enable auto staging, run:",
+    "\tdvc config core.autostage",
+)
 
 
 class Job:

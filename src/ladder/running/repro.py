@@ -1,7 +1,7 @@
 """`dvc repro` with several stages at a time: python -m ladder.running.repro [--jobs N] [TARGET...]
 
-A thin layer over DVC, for any pipeline of its: DVC says which stages are stale and what they wait for, and runs each one
-(`dvc repro --single-item`). This starts them, as many at a time as the machine carries, and stops all if one fails.
+A thin layer over DVC, for any pipeline: DVC says which stages are stale and what they wait for, and runs each one (`dvc
+repro --single-item`). This starts them, as many at a time as the machine carries, and stops all if one fails.
 """
 
 import argparse

@@ -19,7 +19,10 @@ REPRO = [sys.executable, "-m", "ladder.running.repro"]
 
 def create(folder: Path, stages: dict) -> Path:
     """A repository whose stages are given as in dvc.yaml; each appends its name to `started` in the folder."""
-    for command in (["git", "init", "--quiet", "--initial-branch", "main"], [sys.executable, "-m", "dvc", "init", "-q"]):
+    for command in (
+        ["git", "init", "--quiet", "--initial-branch", "main"],
+        [sys.executable, "-m", "dvc", "init", "-q"],
+    ):
         subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
     (folder / ".gitignore").write_text("/started\n")
     write(folder, stages)
@@ -47,9 +50,7 @@ def commit(folder: Path, message: str) -> None:
 
 
 def git(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        ["git", *arguments], cwd=folder, env=ENVIRONMENT, check=check, text=True, capture_output=True
-    )
+    return subprocess.run(["git", *arguments], cwd=folder, env=ENVIRONMENT, check=check, text=True, capture_output=True)
 
 
 def repro(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
