@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from dvc.utils.serialize import load_yaml
 
 

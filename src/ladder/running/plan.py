@@ -30,7 +30,7 @@ def steps(repo: Repo, targets: Sequence[str] = ()) -> tuple[list[Step], int]:
 
     Args:
         targets: stages, `foreach` groups, or paths as `dvc repro` takes them; none: all of dvc.yaml.
-    Raises: InputError with DVC's own message for targets and files that it refuses.
+    Raises: InputError with DVC's own message for targets and files that it refuses, or for a meta.memory_gb.
     """
     try:
         with repo.lock:
@@ -49,6 +49,9 @@ def steps(repo: Repo, targets: Sequence[str] = ()) -> tuple[list[Step], int]:
 
 def _step(stage, needs: Iterable, height: int) -> Step:
     meta = stage.meta if isinstance(stage.meta, dict) else {}
+    memory_gb = meta.get("memory_gb", 0)
+    if isinstance(memory_gb, bool) or not isinstance(memory_gb, int | float) or memory_gb < 0:
+        raise InputError(f"meta.memory_gb of {stage.addressing} must be a number of gigabytes, not {memory_gb!r}")
     unit = stage.raw_data.generated_from if hasattr(stage, "raw_data") else None
     return Step(
         name=stage.addressing,
@@ -56,7 +59,7 @@ def _step(stage, needs: Iterable, height: int) -> Step:
         needs=frozenset(other.addressing for other in needs),
         height=height,
         alone=meta.get("alone") is True,
-        memory_gb=float(meta.get("memory_gb", 0)),
+        memory_gb=memory_gb,
     )
 
 
