@@ -29,9 +29,9 @@ class Job:
             lock: the path of the DVC repository's lock.
             keep_open: a file that stays open until the last process of this job has ended.
         """
-        self.batch, self.started, self.stopping = batch, time.monotonic(), False
-        self.device = environment.get("CUDA_VISIBLE_DEVICES")
-        self.now = batch[0].name  # which of its stages is at work
+        self.batch, self.device = batch, environment.get("CUDA_VISIBLE_DEVICES")
+        self._at = self._told = 0  # places in the batch: of the stage at work, of the first that `done` has not told of
+        self._since = time.monotonic()
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item"]
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", guard.__file__, lock, *command, *(step.name for step in batch)],
@@ -49,8 +49,28 @@ class Job:
         self._reader.start()
 
     @property
+    def now(self) -> str:
+        """The stage at work."""
+        return self.batch[self._at].name
+
+    @property
     def seconds(self) -> float:
-        return time.monotonic() - self.started
+        """Since the last stage of this job was told to be done, or since its start."""
+        return time.monotonic() - self._since
+
+    @property
+    def left(self) -> int:
+        return len(self.batch) - self._told
+
+    def has_news(self) -> bool:
+        return self._at > self._told or self.code() is not None
+
+    def done(self) -> list[str]:
+        """The stages that have ended well since the last call. DVC has recorded one before it begins the next."""
+        end = len(self.batch) if self.code() == 0 else self._at
+        names = [step.name for step in self.batch[self._told : end]]
+        self._told, self._since = end, time.monotonic()
+        return names
 
     def code(self) -> int | None:
         """The exit code, once it has ended and its lines are in the queue."""
@@ -68,11 +88,11 @@ class Job:
         self._process.wait()
 
     def _read(self) -> None:
-        names = {step.name for step in self.batch}
+        places = {step.name: place for place, step in enumerate(self.batch)}
         assert self._process.stdout is not None
         for line in self._process.stdout:
             named = re.match(r"(?:Running s|S)tage '([^']+)'", line)
-            if named and named[1] in names:
-                self.now = named[1]
+            if named and named[1] in places:
+                self._at = max(self._at, places[named[1]])
             if line.strip() and not line.startswith(ADVICE):  # which DVC repeats after each stage
                 self._lines.put(f"{self.now} | {line.rstrip()}")

@@ -82,13 +82,14 @@ def _run(steps: list[Step], jobs: int, devices: list[str], lock: str, held: int)
                     ready = [step for step in ready if step not in batch]
                     waiting = [step for step in waiting if step not in batch]
                     running.append(Job(batch, lines, _environment(batch[0], jobs, devices, running), lock, held))
-                ended = _wait(running, lines, display, len(waiting))
-                if ended.code():
-                    raise InputError(_failure(ended, [job for job in running if job is not ended]))
-                running.remove(ended)
-                sorter.done(*(step.name for step in ended.batch))
-                names = ", ".join(step.name for step in ended.batch)
-                display.line(f"repro: {names} done in {ended.seconds:.0f} s; {_left(running, len(waiting))}")
+                job = _wait(running, lines, display, len(waiting))
+                if job.code():
+                    raise InputError(_failure(job, [other for other in running if other is not job]))
+                seconds, names = job.seconds, job.done()
+                sorter.done(*names)
+                display.line(f"repro: {', '.join(names)} done in {seconds:.0f} s; {_left(running, len(waiting))}")
+                if not job.left:
+                    running.remove(job)
     finally:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # the end is near, and is waited for
@@ -99,21 +100,21 @@ def _run(steps: list[Step], jobs: int, devices: list[str], lock: str, held: int)
 
 
 def _wait(running: list[Job], lines: queue.Queue, display: Display, waiting: int) -> Job:
-    """Show lines until one of the jobs has ended, its last lines included."""
+    """Show lines until a stage of one of the jobs has ended, its last lines included."""
     while True:
-        ended = next((job for job in running if job.code() is not None), None)
+        news = next((job for job in running if job.has_news()), None)
         with contextlib.suppress(queue.Empty):
-            display.line(lines.get(timeout=0 if ended else 0.1))
+            display.line(lines.get(timeout=0 if news else 0.1))
             while True:
                 display.line(lines.get_nowait())
-        if ended:
-            return ended
+        if news:
+            return news
         working = ", ".join(f"{job.now} {job.seconds:.0f} s" for job in running)
         display.status(f"{working} | {_left(running, waiting)}")
 
 
 def _left(running: list[Job], waiting: int) -> str:
-    return f"{sum(len(job.batch) for job in running) + waiting} left"
+    return f"{sum(job.left for job in running) + waiting} left"
 
 
 def _failure(failed: Job, others: list[Job]) -> str:
