@@ -11,7 +11,8 @@ export ORT_DISABLE_TELEMETRY := 1
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: $(VENV)  ## install the pinned packages into .venv/
+setup: $(VENV)  ## install the pinned packages into .venv/, and the merge driver for dvc.lock
+	@tools/register_merge.sh
 $(VENV): requirements.txt pyproject.toml
 	@tools/setup.sh "$(PYTHON)"
 
@@ -21,11 +22,11 @@ clone-checked:
 demo: clone-checked setup  ## run the whole pipeline on bundled images, in .demo/
 	@tools/demo.sh
 
-repro: clone-checked setup  ## dvc repro; PRESET=name merges presets/name.yaml into params.yaml first
-	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && python tools/mend_lock.py && dvc repro
+repro: clone-checked setup  ## what is stale, JOBS=n stages at a time; PRESET=name merges presets/name.yaml first; TARGETS="a b"
+	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && python tools/mend_lock.py && exec python -m ladder.running.repro $(if $(JOBS),--jobs $(JOBS)) $(TARGETS)
 
-repro-rows: clone-checked setup  ## the same with the rungs in two rows side by side, for a CPU of two cores
-	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && tools/rows.sh
+repro-rows:
+	@echo "make: repro-rows is gone: make repro$(if $(PRESET), PRESET=$(PRESET)) JOBS=2 runs two stages at a time" >&2; exit 1
 
 test: setup  ## the quick tests
 	@python -m pytest -m "not slow"

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "deploy": {"scoring", "training", "core"},
     "drawing": {"scoring", "core"},
     "reporting": {"drawing", "scoring", "core"},
+    "running": {"core"},
 }
 PARAMS = {LADDER / f"{name}.py" for name in ("params", "params_groups", "params_file", "ladder_file")}
 PEOPLES = {LADDER / "presets.py", LADDER / "predict.py"}
@@ -39,6 +40,7 @@ STALE = {
     "deploy": {"quantize", "mc_dropout", "benchmark"},
     "drawing": {"evaluate", "uncertainty", "benchmark", "report"},
     "reporting": {"report"},
+    "running": set(),
 }
 
 

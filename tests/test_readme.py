@@ -16,6 +16,19 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUN = {
     "make demo": (".ci/run", "make demo"),
     "make test": (".ci/run", "make test-all"),
+    "dvc repro": ("tests/test_pipeline.py", 'made.run("dvc", "repro")'),
+    'git switch --create one && make repro TARGETS="train_baseline train_aug"': (
+        "tests/running/test_whole.py",
+        '["train_baseline", "train_aug"]',
+    ),
+    'git add --all && git commit --message "two rungs" && dvc push && git push origin one': (
+        "tests/running/test_whole.py",
+        '"dvc", "push"',
+    ),
+    "git fetch && git merge origin/one && git merge origin/two && dvc repro --pull": (
+        "tests/running/test_whole.py",
+        '"dvc", "repro", "--pull"',
+    ),
     "dvc repro train_aug": ("tests/test_pipeline.py", '"dvc", "repro", "train_aug"'),
     "dvc metrics show": ("tests/test_pipeline.py", '"dvc", "metrics", "show"'),
     "dvc metrics diff main my-branch": ("tests/test_pipeline.py", '"dvc", "metrics", "diff", "main", "other"'),
@@ -26,7 +39,8 @@ RUN = {
 EXCEPTIONS = {
     "python -m ladder.predict IMAGE.png --top 3": "an image of the reader's; tests/test_predict.py runs it on its own",
     "make repro": "hours, and a download",
-    "make repro-rows PRESET=cpu": "two hours; `make demo` runs its tools/rows.sh",
+    "make repro PRESET=cpu JOBS=2": "two hours; tests/running/test_whole.py runs two stages at a time",
+    'make repro TARGETS="train_aug train_se"': "hours; tests/running/test_whole.py gives targets",
     "make repro PRESET=transfer": "a download, and a GPU",
     "make repro PRESET=own_images": "images of the reader's",
     "dvc exp run -S data.source=cifar10 -S data.path=data/raw/cifar10": "a download; tests/images/ has its own",

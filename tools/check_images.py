@@ -1,4 +1,4 @@
-"""Check that one's own images are where params.yaml says. `make repro` and `make repro-rows` do it first.
+"""Check that one's own images are where params.yaml says. `make repro` does it first.
 
 DVC looks for them before any stage runs, and says no more than "[Errno 2] No such file" or "missing data 'source'".
 """

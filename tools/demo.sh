@@ -15,7 +15,7 @@ git reset --quiet --hard "$head"  # whatever an experiment left there
 PYTHONPATH=src python -m ladder.presets apply demo
 dvc cache dir --local ../.dvc/cache  # relative: DVC writes paths of ASCII letters only
 
-tools/rows.sh
+PYTHONPATH=src python -m ladder.running.repro
 
 echo
 dvc metrics show --precision 4 $(ls metrics/*.json | grep -vE "/(benchmark|report|uncertainty)")
@@ -28,6 +28,6 @@ Worth opening:
   .demo/plots/train_aug/confusion.png
   .demo/plots/benchmark/benchmark.png
 Next:
-  make repro-rows PRESET=cpu     the ladder on CIFAR-10, from scratch on a CPU: see its budget in presets/cpu.yaml
+  make repro PRESET=cpu     the ladder on CIFAR-10, from scratch on a CPU: see its budget in presets/cpu.yaml
   cd .demo && dvc exp run -S aug.enabled=false && dvc exp show      an experiment (after: source .venv/bin/activate)
 TEXT
