@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from ladder.core.errors import InputError
+from ladder.training import tensors
 from ladder.training.models import Classifier, at_a_time
 
 
@@ -44,7 +45,7 @@ def mc_dropout(
             raise _inactive(name)
         torch.manual_seed(seed)
         body, head = _split(model)
-        for batch in torch.from_numpy(images).split(at_a_time(model, images, batch_size)):
+        for batch in tensors.over(images).split(at_a_time(model, images, batch_size)):
             batch = batch.to(device)
             features = body(batch)
             if not sampled and not torch.equal(features, body(batch)):  # dropout in the features as well

@@ -18,7 +18,7 @@ from ladder.core import memory
 from ladder.core.errors import InputError, nearest
 from ladder.core.types import Logits, Part
 from ladder.params import Recipe, Rung
-from ladder.training import devices, distributed
+from ladder.training import devices, distributed, tensors
 from ladder.training.augment import augment
 from ladder.training.distributed import World
 from ladder.training.models import Classifier, at_a_time
@@ -180,7 +180,7 @@ def predict(model: Classifier, part: Part, batch_size: int) -> Tensor:
     """
     model.eval()
     device = next(model.parameters()).device
-    batches = torch.from_numpy(part.images).split(at_a_time(model, part.images, batch_size))
+    batches = tensors.over(part.images).split(at_a_time(model, part.images, batch_size))
     with memory.lowering({"hardware.predict_batch_size": batch_size}):
         return torch.cat([model(batch.to(device)).cpu() for batch in batches])
 
@@ -234,7 +234,7 @@ def relative_lr(recipe: Recipe, steps_per_epoch: int, step: int) -> float:
 
 def on_device(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
     """Images uint8 (N, 3, H, W) and labels int64 (N,), resident on the device."""
-    return torch.from_numpy(part.images).to(device), tensors.over(part.labels).to(device)
+    return tensors.over(part.images).to(device), tensors.over(part.labels).to(device)
 
 
 def cpu_copy(model: nn.Module) -> dict[str, Tensor]:
