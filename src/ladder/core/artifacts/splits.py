@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from ladder.core.artifacts import files, sealed
 from ladder.core.types import Part, Split
@@ -24,8 +25,7 @@ def save(folder: str | Path, split: Split) -> None:
     for part in PARTS:
         for name in ARRAYS:
             file = f"{part}/{name}.npy"
-            with files.atomic(folder / file) as temporary, temporary.open("wb") as opened:
-                np.save(opened, getattr(getattr(split, part), name))
+            _write(folder / file, np.ascontiguousarray(getattr(getattr(split, part), name)))
             digests[file] = sealed.sha256(folder / file)
     about = {name: getattr(split, name) for name in ("source", "digest", "classes", "mean", "std")}
     sealed.write_json(folder / ABOUT, about, digests)
@@ -46,6 +46,13 @@ def load_part(folder: str | Path, name: str) -> Part:
     folder = Path(folder)
     with sealed.reading(folder, "split", MAKES):
         return _part(folder, name, sealed.read_json(folder / ABOUT)[1])
+
+
+def _write(path: Path, array: np.ndarray) -> None:
+    """As np.save, which of a full disk does not say that it is full."""
+    with files.atomic(path) as temporary, temporary.open("wb") as file:
+        npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
+        file.write(array.data)
 
 
 def _part(folder: Path, part: str, digests: dict[str, str]) -> Part:
