@@ -96,6 +96,7 @@ def advance(
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         best, history = Best(**state["best"]), state["history"]
+        del state  # it holds the network once more
     if world.sum(len(history)) != world.size * len(history):
         raise InputError(
             f"{session.name}: the machines hold resume states of different epochs (this one: {len(history)}): copy"

@@ -17,7 +17,6 @@ from ladder.params import Model, Recipe, SqueezeExcite
 from ladder.params_groups import Stem
 from ladder.training import weights
 
-
 SMALL = 32  # pixels: inputs of up to this side are predicted as many at a time as params say
 
 
