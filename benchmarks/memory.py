@@ -1,8 +1,8 @@
-"""Measure how much memory a rung's training holds at most here, by phase: `make memory RUNG=train_resnet`.
+"""Measure the most memory that a rung's training holds here: `PYTHONPATH=src python benchmarks/memory.py cpu train_se`.
 
-A few steps and predictions on made-up images, as many and as large as CIFAR-10's: what is held does not grow after
-those. Printed are resident pages without a file behind them (RssAnon of /proc/self/status: nobody else can use them)
-and with one (libraries, and the split, which all processes that map it share). Linux only; nothing is written.
+A few steps and predictions on made-up images, as many and as large as CIFAR-10's. Printed are the resident pages that
+have no file behind them (RssAnon of /proc/self/status: nobody else can use them) and those that have (libraries, and
+the split, which all processes that map it share). Linux only; nothing is written.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +102,9 @@ def main() -> None:
     parser.add_argument("rung")
     parser.add_argument("changes", nargs="*", help="of the recipe, for example input_size=128 stem=null batch_size=32")
     arguments = parser.parse_args()
-    changes = {key: YAML(typ="safe").load(value) for key, _, value in (change.partition("=") for change in arguments.changes)}
+    changes = {
+        key: YAML(typ="safe").load(value) for key, _, value in (change.partition("=") for change in arguments.changes)
+    }
     cfg = rung(arguments.preset, arguments.rung, changes)
     with tempfile.TemporaryDirectory() as folder:
         making = multiprocessing.get_context("spawn").Process(target=make_split, args=(folder,))

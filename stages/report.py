@@ -24,9 +24,7 @@ def main() -> None:
         ensembling.require_same_images(models)
         test = splits.load_part("data/split", "test")
         if not np.array_equal(test.ids, next(iter(models.values())).test.ids):
-            raise InputError(
-                "data/split/test holds other images than predictions/: `dvc repro report` remakes both"
-            )
+            raise InputError("data/split/test holds other images than predictions/: `dvc repro report` remakes both")
         cfg, seed = run.params, run.params.seed
         measured = {name: scores.headline(found, cfg.evaluate) for name, found in models.items()}
 
