@@ -20,6 +20,7 @@ import torch
 from ruamel.yaml import YAML
 
 from ladder import params, presets
+from ladder.core import threads
 from ladder.core.artifacts import splits
 from ladder.core.types import Part, Split
 from ladder.params_file import load_yaml
@@ -106,6 +107,7 @@ def main() -> None:
         key: YAML(typ="safe").load(value) for key, _, value in (change.partition("=") for change in arguments.changes)
     }
     cfg = rung(arguments.preset, arguments.rung, changes)
+    threads.limit(cfg.hardware.threads)
     with tempfile.TemporaryDirectory() as folder:
         making = multiprocessing.get_context("spawn").Process(target=make_split, args=(folder,))
         making.start()
