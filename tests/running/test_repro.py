@@ -161,6 +161,21 @@ def test_nothing_outlives_the_scheduler_and_a_second_start_goes_on(tmp_path, num
     assert started(folder) == ["first", "second", "second", "third"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_each_stage_says_where_it_was_stopped(tmp_path, number):
+    says = """trap 'echo "{0} stopped after epoch 3; the same command goes on"; exit 143' TERM"""
+    waits = says + "; touch {0}_runs; while true; do sleep 0.1; done"
+    folder = small.create(tmp_path, {name: stage(name, (), waits.format(name)) for name in ("one", "two")})
+    process = small.start(folder, "--jobs", "2")
+    small.until(lambda: (folder / "one_runs").exists() and (folder / "two_runs").exists())
+    said, errors = small.end(process, number)
+    assert sorted(said.splitlines()[-2:]) == [
+        "one | one stopped after epoch 3; the same command goes on",
+        "two | two stopped after epoch 3; the same command goes on",
+    ]
+    assert errors == "repro: stopped; the same command goes on\n"
+
+
 def test_a_second_one_in_the_same_repository_waits(tmp_path):
     folder = small.create(tmp_path, SLOW)
     first = small.start(folder)

@@ -76,7 +76,7 @@ class Job:
         """The exit code, once it has ended and its lines are in the queue."""
         code = self._process.poll()
         if code is not None:
-            self._reader.join(timeout=1)  # a process that a stage left behind may hold the pipe open
+            self._read_to_the_end()
         return code
 
     def stop(self) -> None:
@@ -85,7 +85,12 @@ class Job:
             self._process.stdin.close()
 
     def wait(self) -> None:
+        """Until it has ended and its lines are in the queue."""
         self._process.wait()
+        self._read_to_the_end()
+
+    def _read_to_the_end(self) -> None:
+        self._reader.join(timeout=1)  # a process that a stage left behind may hold the pipe open
 
     def _read(self) -> None:
         places = {step.name: place for place, step in enumerate(self.batch)}

@@ -18,7 +18,7 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from ladder.core.errors import InputError, exit_on_input_error
+from ladder.core.errors import GOES_ON, InputError, exit_on_input_error
 from ladder.running import machine, plan
 from ladder.running.choice import next_batch
 from ladder.running.display import Display
@@ -44,7 +44,7 @@ def main(*arguments: str) -> None:
     try:
         repro(asked.targets, asked.jobs)
     except Interrupted as interrupted:
-        print("repro: stopped; the same command goes on", file=sys.stderr)
+        print(f"repro: stopped; {GOES_ON}", file=sys.stderr)
         sys.exit(128 + interrupted.args[0])
 
 
@@ -97,6 +97,9 @@ def _run(steps: list[Step], jobs: int, devices: list[str], lock: str, held: int)
             job.stop()
         for job in running:
             job.wait()
+        for line in _left_in(lines):
+            if line.endswith(GOES_ON):  # where it stopped; what DVC says of it besides is no news
+                print(line)
 
 
 def _wait(running: list[Job], lines: queue.Queue, display: Display, waiting: int) -> Job:
@@ -105,12 +108,18 @@ def _wait(running: list[Job], lines: queue.Queue, display: Display, waiting: int
         news = next((job for job in running if job.has_news()), None)
         with contextlib.suppress(queue.Empty):
             display.line(lines.get(timeout=0 if news else 0.1))
-            while True:
-                display.line(lines.get_nowait())
+            for line in _left_in(lines):
+                display.line(line)
         if news:
             return news
         working = ", ".join(f"{job.now} {job.seconds:.0f} s" for job in running)
         display.status(f"{working} | {_left(running, waiting)}")
+
+
+def _left_in(lines: queue.Queue) -> Iterator[str]:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            yield lines.get_nowait()
 
 
 def _left(running: list[Job], waiting: int) -> str:
