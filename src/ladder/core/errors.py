@@ -12,7 +12,6 @@ from typing import NoReturn
 
 from ladder.core.machine import explain, first_line, is_out_of_memory
 
-
 GOES_ON = "the same command goes on"  # how the one line of whatever was stopped ends
 
 
