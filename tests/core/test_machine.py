@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,18 +30,6 @@ def message(action, capsys) -> str:
     assert isinstance(end.value.code, str), "a message means exit code 1"
     assert len(end.value.code.splitlines()) == 1
     return end.value.code
-
-
-@pytest.fixture
-def tiny_disk(tmp_path) -> Iterator[Path]:
-    """A file system of 64 kB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"mounting a small file system is not permitted here: {done.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
 
 
 def big_answers() -> Predictions:

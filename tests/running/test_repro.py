@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -119,6 +120,27 @@ def test_a_failure_stops_the_others_and_names_the_stage(tmp_path):
     )
     assert "rest" not in started(folder)
     assert not small.is_running(int((folder / "process").read_text()))
+
+
+def test_a_result_that_dvc_cannot_keep_is_no_success(tmp_path, tiny_disk):
+    """Of a folder that it cannot copy into its cache, DVC says so in a line, records the result and exits with 0."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    small.create(
+        folder, {"a": stage("a", (), "mkdir -p b && seq 50000 > b/x", outs=["a", "b"]), "c": stage("c", ("a",))}
+    )
+    (folder / ".dvc/cache").symlink_to(tiny_disk)
+    done = repro(folder)
+    assert done.returncode == 1
+    said = (
+        rf"repro: DVC could not write what a made into its cache: see its lines above \({tiny_disk} has 0\.\d MB free\)"
+    )
+    assert re.match(said, done.stderr)
+    assert started(folder) == ["a"]
+    (folder / ".dvc/cache").unlink()
+    subprocess.run(["dvc", "commit", "a"], cwd=folder, env=small.ENVIRONMENT, check=True, capture_output=True)
+    assert repro(folder).returncode == 0
+    assert started(folder) == ["a", "c"]
 
 
 def test_the_member_that_failed_is_named(tmp_path):

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import queue
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -85,6 +86,8 @@ def _run(steps: list[Step], jobs: int, devices: list[str], lock: str, held: int)
                 job = _wait(running, lines, display, len(waiting))
                 if job.code():
                     raise InputError(_failure(job, [other for other in running if other is not job]))
+                if job.not_kept:
+                    raise InputError(_not_kept(job.not_kept))
                 seconds, names = job.seconds, job.done()
                 sorter.done(*names)
                 display.line(f"repro: {', '.join(names)} done in {seconds:.0f} s; {_left(running, len(waiting))}")
@@ -129,6 +132,15 @@ def _left(running: list[Job], waiting: int) -> str:
 def _failure(failed: Job, others: list[Job]) -> str:
     stopped = f"; stopped with it: {', '.join(job.now for job in others)}" if others else ""
     return f"{failed.now} failed: see its lines above{stopped}. The same command goes on from here"
+
+
+def _not_kept(names: list[str]) -> str:
+    cache = Path(".dvc/cache").resolve()
+    free = shutil.disk_usage(cache if cache.exists() else ".").free / 1e6
+    return (
+        f"DVC could not write what {', '.join(names)} made into its cache: see its lines above ({cache} has"
+        f" {free:,.1f} MB free). Make room, then `dvc commit {' '.join(names)}` keeps it, or it will be made again"
+    )
 
 
 def _environment(step: Step, jobs: int, devices: list[str], running: list[Job]) -> dict[str, str]:
