@@ -132,7 +132,8 @@ def test_a_result_that_dvc_cannot_keep_is_no_success(tmp_path, tiny_disk):
     (folder / ".dvc/cache").symlink_to(tiny_disk)
     done = repro(folder)
     assert done.returncode == 1
-    said = rf"repro: DVC could not write what a made into its cache: see its lines above \({tiny_disk}\S* has 0\.\d MB free\)"
+    where = rf"see its lines above \({tiny_disk}\S* has 0\.\d MB free\)"
+    said = f"repro: DVC could not write what a made into its cache: {where}"
     assert re.match(said, done.stderr)
     assert started(folder) == ["a"]
     (folder / ".dvc/cache").unlink()
