@@ -35,10 +35,11 @@ from ladder.params_groups import (
 PATH = "params.yaml"
 STUDENT = "distill"  # the rung that is deployed
 
-# Keys that were, and what took their place.
-GONE = {
+# What to say of keys that were, and of new ones that a file of before lacks.
+TOLD = {
     "model.pretrained": "gone, set <recipe>.weights (baseline.weights, effnet.weights, ...): imagenet, or scratch",
     "model.weights": "gone, put the file into assets/weights/ as <arch>.safetensors and set <recipe>.weights: imagenet",
+    "uncertainty.teacher": "new, add it: the rung beside the student in `mc_dropout`, which distill.teacher was",
 }
 
 
@@ -118,9 +119,9 @@ class Params(Group):
             problems.append(f"aug.cutout={self.aug.cutout} must not exceed data.image_size={size}")
         problems += self._unknown_rungs()
         if not problems:
-            dropping = (self._dropout_of(name) for name in (STUDENT, self.distill.teacher))
+            dropping = (self._dropout_of(name) for name in (STUDENT, self.uncertainty.teacher))
             problems += [
-                f"{group}.drop_rate must be above 0: `mc_dropout` needs dropout in the student and in its teacher"
+                f"{group}.drop_rate must be above 0: `mc_dropout` needs it in the student and in uncertainty.teacher"
                 for group in dict.fromkeys(dropping)
                 if getattr(self, group).drop_rate == 0
             ]
@@ -160,12 +161,12 @@ class Params(Group):
             seed=self.seed,
             hardware=self.hardware,
             passes=self.uncertainty.passes,
-            teacher=self.distill.teacher,
+            teacher=self.uncertainty.teacher,
         )
 
     def doubts(self) -> Doubts:
         """The params of the stage `uncertainty`."""
-        return Doubts(teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins)
+        return Doubts(teacher=self.uncertainty.teacher, ece_bins=self.evaluate.ece_bins)
 
     def benchmarking(self) -> Benchmarking:
         """The params of the stage `benchmark`."""
@@ -179,13 +180,14 @@ class Params(Group):
         return rungs[name]
 
     def _unknown_rungs(self) -> list[str]:
-        """What is wrong with the names of rungs in `distill` and `ensemble`."""
+        """What is wrong with the names of rungs in `distill`, `uncertainty` and `ensemble`."""
         problems, teachers, rungs = [], self.ladder.teachers, self.ladder.rungs
-        if self.distill.teacher not in teachers:
-            problems.append(
-                f"distill.teacher must be a training stage ({', '.join(teachers)}), not {self.distill.teacher!r}"
-                + nearest(self.distill.teacher, teachers)
-            )
+        for key, name in (("distill", self.distill.teacher), ("uncertainty", self.uncertainty.teacher)):
+            if name not in teachers:
+                problems.append(
+                    f"{key}.teacher must be a training stage ({', '.join(teachers)}), not {name!r}"
+                    + nearest(name, teachers)
+                )
         for name in dict.fromkeys(self.ensemble.members):
             if name not in rungs:
                 problems.append(f"ensemble.members: no training stage is named {name!r}{nearest(name, rungs)}")
@@ -225,7 +227,7 @@ def validate(values: Any, path: str | Path = PATH) -> Params:
     try:
         return params.model_validate(values)
     except ValidationError as error:
-        problems = describe(error, params, GONE)
+        problems = describe(error, params, TOLD)
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(
             f"{path}: {count} (nothing was run):\n" + "\n".join(f"  {line}" for line in problems)

@@ -195,8 +195,9 @@ class Quantize(Group):
 
 
 class Uncertainty(Group):
-    """Monte Carlo dropout: number of stochastic passes."""
+    """Monte Carlo dropout of the student and of the rung `teacher`: number of stochastic passes."""
 
+    teacher: str
     passes: Annotated[int, Field(ge=2, le=10_000)]
 
 
