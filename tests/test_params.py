@@ -61,6 +61,10 @@ def test_the_tracked_file_is_valid():
         ("se.drop_rate", 0.0, "se.drop_rate must be above 0: `mc_dropout` needs it"),
         ("uncertainty.teacher", "train_resnet", "resnet.drop_rate must be above 0: `mc_dropout` needs it"),
         ("uncertainty.teacher", "train_s", "uncertainty.teacher must be a training stage .*did you mean train_se"),
+        ("student.views", 0, "student.views: .*greater than 0, not 0"),
+        ("student.views", 1001, "student.views: .*less than or equal to 1000, not 1001"),
+        ("student.views", 2.0, "student.views: .*integer, not 2.0"),
+        ("resnet.views", 4, "resnet.views: unknown key"),
         ("seed", -1, "seed: .*greater than or equal to 0, not -1"),
         ("seed", 2**63, "seed: .*less than 9223372036854775808, not 9223372036854775808"),
         ("data.split_seed", 2**32, "data.split_seed: .*less than 4294967296"),
@@ -117,6 +121,15 @@ def test_matched_rungs_differ_in_augmentation_alone():
     assert with_aug.model_copy(update={"aug": None}) == without
 
 
+@pytest.mark.parametrize("views", [None, 4])
+def test_the_student_with_a_teacher_differs_in_the_teacher_alone(views):
+    cfg = params.validate(changed("student.views", views))
+    alone, taught = cfg.rung("train_student"), cfg.rung("distill")
+    assert alone.views == taught.views == views
+    assert taught.model_copy(update={"distill": None}) == alone
+    assert cfg.rung("train_resnet").views is None
+
+
 def test_without_augmentation_the_two_are_the_same_run():
     cfg = params.validate(changed("aug.enabled", False))
     assert cfg.rung("train_aug") == cfg.rung("train_noaug")
@@ -158,7 +171,7 @@ def test_any_rung_may_teach_with_dropout_or_without(teacher):
     assert params.validate(changed("distill.teacher", teacher)).distill.teacher == teacher
 
 
-@pytest.mark.parametrize("key", ["uncertainty.teacher"])
+@pytest.mark.parametrize("key", ["uncertainty.teacher", "student.views"])
 def test_a_file_of_before_is_told_what_a_new_key_is(key):
     values = copy.deepcopy(VALUES)
     group, _, name = key.partition(".")

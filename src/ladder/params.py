@@ -29,6 +29,7 @@ from ladder.params_groups import (
     SourceName,
     SqueezeExcite,
     Start,
+    StudentRecipe,
     Uncertainty,
 )
 
@@ -39,6 +40,7 @@ STUDENT = "distill"  # the rung that is deployed
 TOLD = {
     "model.pretrained": "gone, set <recipe>.weights (baseline.weights, effnet.weights, ...): imagenet, or scratch",
     "model.weights": "gone, put the file into assets/weights/ as <arch>.safetensors and set <recipe>.weights: imagenet",
+    "student.views": "new, add it: null, which is what was before, or how many views come back in turn",
     "uncertainty.teacher": "new, add it: the rung beside the student in `mc_dropout`, which distill.teacher was",
 }
 
@@ -63,6 +65,7 @@ class Rung(Group):
     hardware: Hardware
     model: Model
     recipe: Recipe
+    views: int | None
     aug: Aug | None
     se: SqueezeExcite | None
     distill: Distill | None
@@ -145,11 +148,13 @@ class Params(Group):
     def rung(self, name: str) -> Rung:
         """The params of one training stage. Raises InputError for a name that is none."""
         entry = self._entry(name)
+        recipe = self.recipe(entry.recipe)
         return Rung(
             seed=self.seed,
             hardware=self.hardware,
             model=self.model,
-            recipe=self.recipe(entry.recipe),
+            recipe=recipe,
+            views=recipe.views if isinstance(recipe, StudentRecipe) else None,
             aug=self.aug if "aug" in entry.reads and self.aug.enabled else None,
             se=self.se if "se" in entry.reads else None,
             distill=self.distill if "distill" in entry.reads else None,
@@ -210,7 +215,9 @@ def schema(ladder: Ladder) -> type[Params]:
 def _schema(text: str) -> type[Params]:
     """One class for one ladder, so that equal params are equal."""
     ladder = Ladder.model_validate_json(text)
-    recipes: dict[str, Any] = {group: (Recipe, ...) for group in ladder.recipes}
+    recipes: dict[str, Any] = {
+        group: (StudentRecipe if group in ladder.taught else Recipe, ...) for group in ladder.recipes
+    }
     made = create_model("Params", __base__=Params, **recipes)
     made.ladder = ladder
     return made
