@@ -98,7 +98,8 @@ def iterate(images: Tensor, labels: Tensor, mean: Tensor, cfg: Rung, epoch: int,
             seen = augment(images[places], cfg.aug, mean, generator)
         else:
             seen = images[places]
-        yield Batch(*map(world.share, (seen, labels[places], places)), len(places), view)
+        share = world.share
+        yield Batch(share(seen), share(labels[places]), share(places), len(places), view)
 
 
 def _mix(seed: int, epoch: int, stream: int) -> int:
