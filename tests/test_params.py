@@ -57,9 +57,14 @@ def test_the_tracked_file_is_valid():
         ("ablation.weights", "imagenets", "ablation.weights: .*'scratch' or 'imagenet', not 'imagenets'"),
         ("model.pretrained", False, r"model.pretrained: gone, set <recipe>.weights \(baseline.weights"),
         ("model.weights", {}, "model.weights: gone, put the file into assets/weights/ as <arch>.safetensors"),
-        ("student.drop_rate", 0.0, "student.drop_rate must be above 0: `mc_dropout` needs dropout"),
-        ("se.drop_rate", 0.0, "se.drop_rate must be above 0: `mc_dropout` needs dropout"),
-        ("distill.teacher", "train_resnet", "resnet.drop_rate must be above 0: `mc_dropout` needs dropout"),
+        ("student.drop_rate", 0.0, "student.drop_rate must be above 0: `mc_dropout` needs it"),
+        ("se.drop_rate", 0.0, "se.drop_rate must be above 0: `mc_dropout` needs it"),
+        ("uncertainty.teacher", "train_resnet", "resnet.drop_rate must be above 0: `mc_dropout` needs it"),
+        ("uncertainty.teacher", "train_s", "uncertainty.teacher must be a training stage .*did you mean train_se"),
+        ("student.views", 0, "student.views: .*greater than 0, not 0"),
+        ("student.views", 1001, "student.views: .*less than or equal to 1000, not 1001"),
+        ("student.views", 2.0, "student.views: .*integer, not 2.0"),
+        ("resnet.views", 4, "resnet.views: unknown key"),
         ("seed", -1, "seed: .*greater than or equal to 0, not -1"),
         ("seed", 2**63, "seed: .*less than 9223372036854775808, not 9223372036854775808"),
         ("data.split_seed", 2**32, "data.split_seed: .*less than 4294967296"),
@@ -116,6 +121,15 @@ def test_matched_rungs_differ_in_augmentation_alone():
     assert with_aug.model_copy(update={"aug": None}) == without
 
 
+@pytest.mark.parametrize("views", [None, 4])
+def test_the_student_with_a_teacher_differs_in_the_teacher_alone(views):
+    cfg = params.validate(changed("student.views", views))
+    alone, taught = cfg.rung("train_student"), cfg.rung("distill")
+    assert alone.views == taught.views == views
+    assert taught.model_copy(update={"distill": None}) == alone
+    assert cfg.rung("train_resnet").views is None
+
+
 def test_without_augmentation_the_two_are_the_same_run():
     cfg = params.validate(changed("aug.enabled", False))
     assert cfg.rung("train_aug") == cfg.rung("train_noaug")
@@ -150,3 +164,17 @@ def test_rungs_may_mix_scratch_and_pretrained():
     assert (cfg.weights("train_effnet").weights, cfg.weights("train_effnet").arch) == ("imagenet", cfg.effnet.arch)
     with pytest.raises(InputError, match=r"no training stage is named 'train_efnet'.*did you mean train_effnet"):
         cfg.weights("train_efnet")
+
+
+@pytest.mark.parametrize("teacher", params.read(ROOT / "params.yaml").ladder.teachers)
+def test_any_rung_may_teach_with_dropout_or_without(teacher):
+    assert params.validate(changed("distill.teacher", teacher)).distill.teacher == teacher
+
+
+@pytest.mark.parametrize("key", ["uncertainty.teacher", "student.views"])
+def test_a_file_of_before_is_told_what_a_new_key_is(key):
+    values = copy.deepcopy(VALUES)
+    group, _, name = key.partition(".")
+    del values[group][name]
+    with pytest.raises(InputError, match=rf"one problem .*\n  {key}: new, add it: "):
+        params.validate(values)

@@ -158,24 +158,29 @@ PARTS = st.fixed_dictionaries(
 )
 
 
-def written(baseline: str, ablation: str, resnet: str) -> str:
-    """The tracked params with three groups written in these forms; what they follow is `student`, put first."""
+def written(baseline: str, ablation: str) -> str:
+    """The tracked params with two groups written in these forms; what they follow is `resnet`, put first.
+
+    `student` has a key that other recipes do not know, and stays as it is.
+    """
     blocks = {match[2]: match[1] for match in re.finditer(r"(?ms)^((\w+):.*?)(?=^\w|\Z)", TRACKED)}
     first = FORMS["block"].replace("lr: ", "lr: &l ").replace("\n", "\n  # a comment\n", 1)
-    blocks = {"student": f"student: &r  # first{first.replace('drop_rate: 0.0', 'drop_rate: 0.1')}\n", **blocks} | {
-        "student": f"student: &r  # first{first.replace('drop_rate: 0.0', 'drop_rate: 0.1')}\n",
+    blocks |= {
+        "resnet": f"resnet: &r  # first{first}\n",
         "effnet": "effnet: &s {<<: *r, epochs: 5}  # second\n",
     }
-    order = ["student", "effnet", *(name for name in blocks if name not in ("student", "effnet"))]
-    for name, form in (("baseline", baseline), ("ablation", ablation), ("resnet", resnet)):
+    order = ["resnet", "effnet", *(name for name in blocks if name not in ("resnet", "effnet"))]
+    for name, form in (("baseline", baseline), ("ablation", ablation)):
         blocks[name] = f"{name}: {FORMS[form]}" + ("" if FORMS[form].endswith("\n") else f"  # {name}\n") + "\n"
     return "".join(blocks[name] for name in order)
 
 
 @bounded(60)
 @given(
-    forms=st.tuples(*[st.sampled_from(sorted(FORMS))] * 3),
-    overrides=st.fixed_dictionaries({}, optional={name: PARTS for name in ("student", "effnet", "baseline", "resnet")}),
+    forms=st.tuples(*[st.sampled_from(sorted(FORMS))] * 2),
+    overrides=st.fixed_dictionaries(
+        {}, optional={name: PARTS for name in ("resnet", "effnet", "baseline", "ablation")}
+    ),
 )
 def test_a_preset_means_the_same_however_params_are_written(workspace, forms, overrides):
     text = written(*forms)

@@ -41,7 +41,7 @@ def merge(values: dict[str, Any], overrides: dict[str, Any], path: str = "") -> 
     merged = dict(values)
     for key, value in overrides.items():
         if key not in values:
-            hint = f": {params.GONE[path + key]}" if path + key in params.GONE else nearest(key, values)
+            hint = f": {params.TOLD[path + key]}" if path + key in params.TOLD else nearest(key, values)
             raise InputError(f"{params.PATH} has no key {path}{key}{hint}")
         if isinstance(value, dict) and isinstance(values[key], dict) and values[key]:
             merged[key] = merge(values[key], value, f"{path}{key}.")

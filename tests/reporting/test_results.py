@@ -59,7 +59,7 @@ def test_an_auroc_that_does_not_exist_is_none(run):
     measured = json.loads((run / "metrics/uncertainty.json").read_text())
     del measured["teacher_single_auroc"]
     (run / "metrics/uncertainty.json").write_text(json.dumps(measured))
-    (line,) = lines(results.results(params.read()), f"| `{params.read().distill.teacher}` | one pass")
+    (line,) = lines(results.results(params.read()), f"| `{params.read().uncertainty.teacher}` | one pass")
     assert line.endswith(" | none |")
 
 

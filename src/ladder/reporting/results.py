@@ -46,7 +46,7 @@ def results(p: Params) -> str:
         engines=[row for row in benchmark.table() if row["engine"] == "ONNX Runtime"],
         processor=benchmark.machine()["processor"],
         passes=p.uncertainty.passes,
-        dropout=[_dropout("distill", "distill"), _dropout("teacher", p.distill.teacher)],
+        dropout=[_dropout("distill", "distill"), _dropout("teacher", p.uncertainty.teacher)],
     )
 
 
