@@ -95,7 +95,7 @@ def test_a_readme_without_a_section_is_refused(monkeypatch):
 
 
 def test_the_tool_writes_both(tmp_path, monkeypatch):
-    for name in ("README.md", "params.yaml", "ladder.yaml"):
+    for name in ("README.md", "params.yaml", "ladder.yaml", "dvc.lock"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("metrics", "plots", "presets"):
         shutil.copytree(ROOT / name, tmp_path / name)
