@@ -69,6 +69,13 @@ def test_an_unknown_preset_names_those_there_are(workspace):
         presets.apply("demmo")
 
 
+def test_a_preset_that_is_gone_names_what_took_its_place(workspace):
+    for gone in presets.GONE:
+        with pytest.raises(InputError, match=rf"the preset {gone} is gone: gpu is .*; there are cpu, demo, gpu, "):
+            presets.load(gone)
+        assert gone not in NAMES
+
+
 def test_a_preset_as_flags_of_dvc_exp_run(workspace):
     (workspace / "presets/some.yaml").write_text(
         "seed: 3\naug: {enabled: false, cutout: 8}\nablation: {momentum: null}\n"
@@ -127,14 +134,14 @@ def test_what_a_preset_does_not_change_stays_as_it_is_written(workspace):
     Path("params.yaml").write_bytes(text.encode())
     Path("presets/some.yaml").write_text("aug: {hflip: 0.5, cutout: 4}\nbaseline: {lr: 0.01}\n")
     presets.apply("some")
-    changed = text.replace("cutout: 0 ", "cutout: 4 ").replace("lr: 0.001", "lr: 0.01", 1)
+    changed = text.replace("cutout: 0 ", "cutout: 4 ").replace("lr: 0.0001", "lr: 0.01", 1)
     assert Path("params.yaml").read_bytes() == changed.encode()
     presets.apply("some")
     assert Path("params.yaml").read_bytes() == changed.encode()
 
 
 # How a group may be written: what stands for it, with two groups before it to follow.
-RECIPE = load_yaml(ROOT / "params.yaml")["ablation"]
+RECIPE = overridden(load_yaml(ROOT / "params.yaml"), load_yaml(ROOT / "presets/scratch.yaml"))["ablation"]
 SOME = {key: RECIPE[key] for key in ("arch", "input_size", "stem", "drop_rate", "epochs", "batch_size")}
 FORMS = {
     "own": params_edit.flow(RECIPE),

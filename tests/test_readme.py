@@ -39,9 +39,9 @@ RUN = {
 EXCEPTIONS = {
     "python -m ladder.predict IMAGE.png --top 3": "an image of the reader's; tests/test_predict.py runs it on its own",
     "make repro": "hours, and a download",
-    "make repro PRESET=cpu JOBS=2": "two hours; tests/running/test_whole.py runs two stages at a time",
+    "make repro PRESET=cpu JOBS=2": "hours; tests/running/test_whole.py runs two stages at a time",
     'make repro TARGETS="train_aug train_se"': "hours; tests/running/test_whole.py gives targets",
-    "make repro PRESET=transfer": "a download, and a GPU",
+    "make repro PRESET=gpu": "a download, and a GPU",
     "make repro PRESET=own_images": "images of the reader's",
     "dvc exp run -S data.source=cifar10 -S data.path=data/raw/cifar10": "a download; tests/images/ has its own",
 }
