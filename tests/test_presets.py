@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from fuzzing import bounded
 from imports import ROOT
-from ladder import params, params_edit, presets
+from ladder import ladder_file, params, params_edit, presets
 from ladder.core.errors import InputError
 from ladder.params_file import load_yaml
 
 TRACKED = (ROOT / "params.yaml").read_text(encoding="utf-8")
+LADDER = ladder_file.read(ROOT / "ladder.yaml")
 NAMES = [path.stem for path in sorted((ROOT / "presets").glob("*.yaml"))]
 
 
@@ -40,6 +41,22 @@ def test_every_preset_gives_valid_params_and_keeps_comments(name, workspace):
     assert same == (name == "cpu"), "params.yaml holds the values of cpu; any other preset changes some"
     lines = (ROOT / "presets" / f"{name}.yaml").read_text().splitlines()
     assert [line.split(":")[0] for line in lines[:4]] == ["# What for", "# Command", "# Budget", "# Measured"]
+
+
+def test_the_estimate_for_cpu_is_of_its_epochs_and_adds_up():
+    values = overridden(load_yaml(ROOT / "params.yaml"), load_yaml(ROOT / "presets/cpu.yaml"))
+    text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
+    total = 0
+    estimated = set()
+    for names, epochs, minutes in re.findall(
+        r"^\| (`.*?) \| (\d+) \| .* \| (\d+)(?: each)? \|$", text, flags=re.MULTILINE
+    ):
+        for name in re.findall(r"`(\w+)`", names):
+            assert int(epochs) == values[LADDER.rungs[name].recipe]["epochs"], name
+            total += int(minutes)
+            estimated.add(name)
+    assert estimated == set(LADDER.rungs)
+    assert f"Together {total} minutes on one core" in text
 
 
 def test_a_preset_with_an_unknown_key_changes_nothing(workspace):
