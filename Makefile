@@ -51,7 +51,7 @@ lint: setup  ## format and style (ruff), types (mypy)
 clean:  ## remove the demo, resume state and tool caches; results, data and .venv/ stay
 	@$(PYTHON) tools/held.py clean && rm -rf .demo .ladder .pytest_cache .ruff_cache .mypy_cache src/*.egg-info && find src stages tests tools -name __pycache__ -prune -exec rm -rf {} +
 
-tune: setup  ## measure training speed by precision (nothing is written)
+tune: setup  ## measure training speed by precision, and what share of the peak it is (nothing is written)
 	@python benchmarks/tune.py
 
 results: setup  ## write the figures of metrics/ and plots/ into README.md and docs/benchmark.md

@@ -9,6 +9,7 @@ from ladder import params
 from ladder.core.errors import InputError
 
 VALUES = params.load_yaml(ROOT / "params.yaml")
+STEM = {"stride": 1, "pool": True, "unstrided_stages": 0}
 
 
 def changed(key: str, value) -> dict:
@@ -37,7 +38,7 @@ def test_the_tracked_file_is_valid():
         ("ablation.epochs", 2.5, "ablation.epochs: .*integer, not 2.5"),
         ("ablation.epochs", True, "ablation.epochs: .*integer, not True"),
         ("ablation.epocs", 3, "ablation.epocs: unknown key; did you mean epochs?"),
-        ("ablation.stem.strde", 1, "ablation.stem.strde: unknown key; did you mean stride?"),
+        ("ablation.stem", STEM | {"strde": 1}, "ablation.stem.strde: unknown key; did you mean stride?"),
         ("abblation", {}, "abblation: unknown key; did you mean ablation"),
         ("ablation.warmup_epochs", 99.0, "ablation: warmup_epochs=99.0 must be below epochs="),
         ("data.source", "cifar100", "data.source: .*'cifar10', 'cifar10_jpeg'.*, not 'cifar100'"),
@@ -53,7 +54,7 @@ def test_the_tracked_file_is_valid():
         ("data.image_size", 64, "data: .*image_size must be 32, not 64"),
         ("aug.crop_padding", 32, "aug.crop_padding=32 must be below data.image_size=32"),
         ("aug.cutout", 33, "aug.cutout=33 must not exceed data.image_size=32"),
-        ("ablation.weights", "imagenet", "ablation: stem must be null with weights=imagenet"),
+        ("ablation.stem", STEM, "ablation: stem must be null with weights=imagenet"),
         ("ablation.weights", "imagenets", "ablation.weights: .*'scratch' or 'imagenet', not 'imagenets'"),
         ("model.pretrained", False, r"model.pretrained: gone, set <recipe>.weights \(baseline.weights"),
         ("model.weights", {}, "model.weights: gone, put the file into assets/weights/ as <arch>.safetensors"),
@@ -157,8 +158,8 @@ def test_every_integer_has_an_upper_bound():
 
 
 def test_rungs_may_mix_scratch_and_pretrained():
-    values = changed("effnet.weights", "imagenet")
-    values["effnet"]["stem"] = None
+    values = changed("ablation.weights", "scratch")
+    values["ablation"]["stem"] = STEM
     cfg = params.validate(values)
     assert (cfg.rung("train_effnet").recipe.weights, cfg.rung("train_aug").recipe.weights) == ("imagenet", "scratch")
     assert (cfg.weights("train_effnet").weights, cfg.weights("train_effnet").arch) == ("imagenet", cfg.effnet.arch)

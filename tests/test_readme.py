@@ -39,9 +39,9 @@ RUN = {
 EXCEPTIONS = {
     "python -m ladder.predict IMAGE.png --top 3": "an image of the reader's; tests/test_predict.py runs it on its own",
     "make repro": "hours, and a download",
-    "make repro PRESET=cpu JOBS=2": "two hours; tests/running/test_whole.py runs two stages at a time",
+    "make repro PRESET=cpu JOBS=2": "hours; tests/running/test_whole.py runs two stages at a time",
     'make repro TARGETS="train_aug train_se"': "hours; tests/running/test_whole.py gives targets",
-    "make repro PRESET=transfer": "a download, and a GPU",
+    "make repro PRESET=gpu": "a download, and a GPU",
     "make repro PRESET=own_images": "images of the reader's",
     "dvc exp run -S data.source=cifar10 -S data.path=data/raw/cifar10": "a download; tests/images/ has its own",
 }
@@ -95,7 +95,7 @@ def test_a_readme_without_a_section_is_refused(monkeypatch):
 
 
 def test_the_tool_writes_both(tmp_path, monkeypatch):
-    for name in ("README.md", "params.yaml", "ladder.yaml"):
+    for name in ("README.md", "params.yaml", "ladder.yaml", "dvc.lock"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("metrics", "plots", "presets"):
         shutil.copytree(ROOT / name, tmp_path / name)

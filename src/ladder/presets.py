@@ -19,6 +19,9 @@ from ladder.params_file import load_yaml, shown
 
 FOLDER = Path("presets")
 
+# Presets that were, and what took their place.
+GONE = {"transfer": "is gone: gpu is the reference's regime at 224 px, cpu transfer learning with two CPU cores"}
+
 
 def load(name: str) -> dict[str, Any]:
     """The overrides of a preset. Raises InputError, naming the presets there are."""
@@ -26,6 +29,8 @@ def load(name: str) -> dict[str, Any]:
     if name not in known:
         if not known:
             raise InputError(f"there is no {FOLDER}/ in {Path.cwd()}: run this from the repository's top folder")
+        if name in GONE:
+            raise InputError(f"the preset {name} {GONE[name]}; there are {', '.join(known)}")
         raise InputError(f"there is no preset {name!r}; there are {', '.join(known)}{nearest(name, known)}")
     overrides = load_yaml(FOLDER / f"{name}.yaml")
     if not isinstance(overrides, dict):
