@@ -1,6 +1,7 @@
 # `make help` lists the targets. Everything installs into .venv/, nothing outside of the repository.
 SHELL := bash
-PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || echo python3)
+# The newest Python that fits and can make an environment (Debian's own cannot without python3-venv).
+PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do python$$v -c 'import ensurepip' 2>/dev/null && echo python$$v && exit; done; echo python3)
 VENV := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
