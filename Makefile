@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup clone-checked demo repro repro-rows test test-all fuzz lint tune check check-lock results release clean
+.PHONY: help setup clone-checked demo repro repro-rows test test-all fuzz lint tune check check-lock experiments sweep results release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -52,6 +52,12 @@ clean:  ## remove the demo, resume state and tool caches; results, data and .ven
 
 tune: setup  ## measure training speed by precision (nothing is written)
 	@PYTHONPATH=src python benchmarks/tune.py
+
+experiments: setup  ## the experiments of this commit on one screen; RUNGS="a b", nine at most; REV=commit for those of another
+	@python tools/experiments.py $(RUNGS) $(if $(REV),--rev $(REV))
+
+sweep: setup  ## over the seeds of these experiments: mean, deviation, interval, paired comparisons; OUT=folder keeps them
+	@python tools/sweep.py $(RUNGS) $(if $(REV),--rev $(REV)) $(if $(OUT),--out $(OUT))
 
 results: setup  ## write the figures of metrics/ and plots/ into README.md and docs/benchmark.md
 	@python tools/results.py
