@@ -10,7 +10,7 @@ from ladder.core.errors import InputError
 from ladder.sweeps.experiments import Experiment
 
 AT_MOST = 9  # models side by side in 200 columns
-CHANGED_LETTERS = 44
+CHANGED_LETTERS = 32
 NO_VALUE = object()
 
 
@@ -26,9 +26,8 @@ def text(commit: Experiment, experiments: Sequence[Experiment], models: Sequence
             f"{len(models)} models do not fit on one screen: name at most {AT_MOST} of {', '.join(models)}"
         )
     rows = [_row(each, commit, models) for each in (commit, *experiments)]
-    return pd.DataFrame(rows).to_markdown(
-        index=False, tablefmt="simple", floatfmt=".2f", missingval="-", disable_numparse=[0, 1, 2]
-    )
+    aligned = ["left"] * 3 + ["right"] * len(models)
+    return pd.DataFrame(rows).to_markdown(index=False, tablefmt="simple", disable_numparse=True, colalign=aligned)
 
 
 def changes(params: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
@@ -50,5 +49,5 @@ def _row(each: Experiment, commit: Experiment, models: Sequence[str]) -> dict[st
         "experiment": each.name,
         "when": datetime.fromisoformat(each.created).strftime("%b %d %H:%M") if each.created else each.state,
         "changed": what if len(what) <= CHANGED_LETTERS else what[: CHANGED_LETTERS - 1] + "…",
-        **{name: 100 * each.accuracy[name] if name in each.accuracy else None for name in models},
+        **{name: f"{100 * each.accuracy[name]:.2f}" if name in each.accuracy else "-" for name in models},
     }
