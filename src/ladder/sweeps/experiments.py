@@ -31,7 +31,7 @@ class Experiment:
 def read(rev: str = "HEAD") -> tuple[Experiment, list[Experiment]]:
     """A commit as a row of its own, and the experiments that started from it, the newest first.
 
-    Raises: InputError where DVC cannot list them.
+    Raises: InputError where DVC cannot list them, or may have thrown them away.
     """
     command = [sys.executable, "-m", "dvc", "exp", "show", "--json", "--rev", rev]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -39,6 +39,10 @@ def read(rev: str = "HEAD") -> tuple[Experiment, list[Experiment]]:
         raise InputError(f"`dvc exp show --rev {rev}` failed: {done.stderr.strip()}")
     commit = json.loads(done.stdout)[1]  # the first is the workspace
     ranges = commit["experiments"] or []
+    if not ranges and _output("git", "rev-parse", "--is-shallow-repository") == "true":
+        raise InputError(
+            "this clone is shallow, and DVC keeps no queued and no temporary experiment there: `git fetch --unshallow`"
+        )
     found = [_experiment(each["revs"][0], (each["executor"] or {}).get("state") or "success") for each in ranges]
     return _experiment(commit, "success"), found
 
@@ -65,5 +69,10 @@ def _experiment(row: dict[str, Any], state: str) -> Experiment:
 
 
 def _lock(rev: str) -> dict[str, Any]:
-    done = subprocess.run(["git", "show", f"{rev}:dvc.lock"], capture_output=True, text=True)
-    return YAML(typ="safe").load(done.stdout)["stages"] if done.returncode == 0 else {}
+    lock = YAML(typ="safe").load(_output("git", "show", f"{rev}:dvc.lock"))
+    return lock["stages"] if lock else {}  # a commit from before the first run has none
+
+
+def _output(*command: str) -> str:
+    """What a command prints, nothing if it fails."""
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
