@@ -135,11 +135,11 @@ def test_a_commit_without_experiments_says_what_to_do(swept):
 
 def test_what_a_sweep_leaves_is_taken_away(swept):
     """The last test here: it removes the experiments."""
-    removed = swept.run("dvc", "queue", "remove", "--success")
+    removed = swept.run("dvc", "queue", "remove", "--all")
     assert len(removed.split()) >= 6
     swept.run("dvc", "exp", "remove", "--all-commits")
     before = sum(path.stat().st_size for path in (swept.folder / ".dvc/cache/files").rglob("*") if path.is_file())
-    swept.run("dvc", "gc", "--workspace", "--force")
+    swept.run("dvc", "gc", "--all-branches", "--force")
     after = sum(path.stat().st_size for path in (swept.folder / ".dvc/cache/files").rglob("*") if path.is_file())
     assert after < before
     assert not ran(swept.run("dvc", "repro"))

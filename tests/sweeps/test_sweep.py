@@ -1,10 +1,13 @@
 """From experiments to a table of runs, to what is compared, to text and files; one screen of experiments."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from imports import ROOT
 from ladder.core.errors import InputError
 from ladder.sweeps import arguments, keep, screen, statistics, sweep
 from ladder.sweeps.experiments import Experiment
@@ -124,3 +127,17 @@ def test_what_is_asked_for():
     assert (asked.models, asked.rev, Path(asked.out)) == (["train_se"], "main", Path("kept"))
     with pytest.raises(InputError, match=r"train_es is no model of ladder\.yaml; did you mean train_se"):
         arguments.read(["train_es"], LADDER)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(
+    ("asked", "command"),
+    [
+        (["experiments"], "python tools/experiments.py"),
+        (["experiments", "RUNGS=train_se distill", "REV=v1"], "python tools/experiments.py train_se distill --rev v1"),
+        (["sweep", "RUNGS=train_se", "OUT=docs/seeds"], "python tools/sweep.py train_se --out docs/seeds"),
+    ],
+)
+def test_make_passes_on_what_it_is_given(asked, command):
+    printed = subprocess.run(["make", "--dry-run", *asked], cwd=ROOT, capture_output=True, text=True).stdout
+    assert command.split() in [line.split() for line in printed.splitlines()]
