@@ -4,6 +4,7 @@ SHELL := bash
 PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do python$$v -c 'import ensurepip' 2>/dev/null && echo python$$v && exit; done; echo python3)
 VENV := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/src
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
@@ -51,7 +52,7 @@ clean:  ## remove the demo, resume state and tool caches; results, data and .ven
 	@$(PYTHON) tools/held.py clean && rm -rf .demo .ladder .pytest_cache .ruff_cache .mypy_cache src/*.egg-info && find src stages tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 tune: setup  ## measure training speed by precision (nothing is written)
-	@PYTHONPATH=src python benchmarks/tune.py
+	@python benchmarks/tune.py
 
 experiments: setup  ## the experiments of this commit on one screen; RUNGS="a b", nine at most; REV=commit for those of another
 	@python tools/experiments.py $(RUNGS) $(if $(REV),--rev $(REV))
