@@ -1,4 +1,5 @@
 # `make help` lists the targets. Everything installs into .venv/, nothing outside of the repository.
+# PYTHONPATH: several clones may link one .venv, and each runs its own code.
 SHELL := bash
 # The newest Python that fits and can make an environment (Debian's own cannot without python3-venv).
 PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do python$$v -c 'import ensurepip' 2>/dev/null && echo python$$v && exit; done; echo python3)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,19 @@ def test_setup_takes_the_pythons_that_all_pinned_packages_exist_for(tmp_path, mi
     ended = shell(tmp_path, str(ROOT / "tools/setup.sh"), str(python))
     assert (ended.returncode == 0) == fits
     assert fits or re.fullmatch(rf"setup: .+ is Python 3\.{minor}, but 3\.11 to 3\.14 is needed: .+\n", ended.stderr)
+
+
+def test_make_runs_the_code_of_its_own_clone(tmp_path):
+    """Its .venv may be a link to that of another, where `ladder` was installed."""
+    (tmp_path / "src/ladder").mkdir(parents=True)
+    (tmp_path / "src/ladder/__init__.py").touch()
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    (tmp_path / "more.mk").write_text("where: ; @python -c 'import ladder; print(ladder.__file__)'\n")
+    ended = shell(tmp_path, "make", "-f", str(ROOT / "Makefile"), "-f", "more.mk", "where")
+    assert ended.stdout == f"{tmp_path}/src/ladder/__init__.py\n"
+    shutil.copy(ROOT / ".gitignore", clone(tmp_path / "repository"))
+    (tmp_path / "repository/.venv").symlink_to(Path(sys.prefix))
+    assert shell(tmp_path / "repository", "git", "check-ignore", ".venv").stdout == ".venv\n"
 
 
 @pytest.mark.slow
