@@ -86,6 +86,14 @@ def test_pictures_and_files_that_are_linked_exist(document):
     assert [path for path in linked if not (ROOT / document).parent.joinpath(path).is_file()] == []
 
 
+@pytest.mark.parametrize(
+    "document", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("presets/*.yaml")]), ids=str
+)
+def test_presets_that_are_named_exist(document):
+    named = set(re.findall(r"PRESET=(\w+)", document.read_text(encoding="utf-8")))
+    assert named <= {path.stem for path in ROOT.glob("presets/*.yaml")} | {"name"}
+
+
 def test_the_sample_is_what_the_demo_printed():
     sample = re.search(r"<!-- demo -->\n```\n(.*?)```\n<!-- /demo -->", README, flags=re.DOTALL)
     assert sample is not None

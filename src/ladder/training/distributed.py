@@ -151,7 +151,7 @@ def _connected(work: Callable[..., None], arguments: tuple) -> str | None:
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     torch.set_num_threads(max(1, torch.get_num_threads() // int(os.environ["LOCAL_WORLD_SIZE"])))
-    dist.init_process_group("nccl" if on_gpu else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")  # sums of numbers are on the CPU
     try:
         work(*arguments)
     except InputError as error:
