@@ -13,16 +13,19 @@ from ladder.scoring import ensembling, methods, metrics, passes
 STUDENT, ENSEMBLE = "distill", "ensemble"
 FOLDER, PASSES, PER_IMAGE = "plots/uncertainty", "predictions/mc_dropout", "predictions/uncertainty.npz"
 TABLES = ("scores.csv", "risk_coverage.csv")
-PICTURES = ("reliability.png", "risk_coverage.png", "most_uncertain.png", "confidently_wrong.png")
-OUTPUTS = ["metrics/uncertainty.json", *(f"{FOLDER}/{name}" for name in (*TABLES, *PICTURES)), PER_IMAGE]
+PICTURES, SHEETS = ("reliability.png", "risk_coverage.png"), ("most_uncertain.png", "confidently_wrong.png")
+OUTPUTS = ["metrics/uncertainty.json", *(f"{FOLDER}/{name}" for name in (*TABLES, *PICTURES))]
 
 
 def main() -> None:
-    roles = {"distill": STUDENT, "teacher": params.read().distill.teacher}
+    cfg = params.read()
+    roles = {"distill": STUDENT, "teacher": cfg.distill.teacher}
+    shown = f"{cfg.data.pictures}/uncertainty"
     answered = {name: f"predictions/trained/{name}.npz" for name in roles.values()}
     answered[ENSEMBLE] = f"predictions/voted/{ENSEMBLE}.npz"
     inputs = ["data/split", PASSES, *answered.values()]
-    with runs.stage("uncertainty", lambda p: p.doubts(), inputs=inputs, outputs=OUTPUTS) as run:
+    outputs = [*OUTPUTS, *(f"{shown}/{name}" for name in SHEETS), PER_IMAGE]
+    with runs.stage("uncertainty", lambda p: p.doubts(), inputs=inputs, outputs=outputs) as run:
         test = splits.load_part("data/split", "test")
         models = {name: predictions.load(path) for name, path in answered.items()}
         sampled = {role: passes.load(f"{PASSES}/{name}.npz") for role, name in roles.items()}
@@ -52,7 +55,8 @@ def main() -> None:
 
         figures.risk_coverage(f"{FOLDER}/risk_coverage.png", compared, rows, curves)
         figures.reliability(f"{FOLDER}/reliability.png", compared, rows, test.labels, run.params.ece_bins)
-        figures.sheets(FOLDER, compared["distill_mc"], per_image["distill"], test, models[STUDENT].classes)
+        named = splits.load_files("data/split")
+        figures.sheets(shown, compared["distill_mc"], per_image["distill"], test, models[STUDENT].classes, named)
     print(methods.describe(compared, rows))
 
 

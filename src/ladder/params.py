@@ -81,6 +81,7 @@ class Doubts(Group):
 
     teacher: str
     ece_bins: int
+    pictures: str
 
 
 class Benchmarking(Group):
@@ -88,6 +89,7 @@ class Benchmarking(Group):
 
     hardware: Hardware
     queries: int
+    seconds: int
 
 
 class Params(Group):
@@ -165,11 +167,11 @@ class Params(Group):
 
     def doubts(self) -> Doubts:
         """The params of the stage `uncertainty`."""
-        return Doubts(teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins)
+        return Doubts(teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins, pictures=self.data.pictures)
 
     def benchmarking(self) -> Benchmarking:
         """The params of the stage `benchmark`."""
-        return Benchmarking(hardware=self.hardware, queries=self.benchmark.queries)
+        return Benchmarking(hardware=self.hardware, queries=self.benchmark.queries, seconds=self.benchmark.seconds)
 
     def _entry(self, name: str) -> ladder_file.Rung:
         """A rung's entry in ladder.yaml. Raises InputError for a name that is none."""
