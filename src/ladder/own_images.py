@@ -48,7 +48,7 @@ def main(given: str = "") -> None:
     parts = f"{len(made.train):,} to train, {len(made.val):,} to validate, {len(made.test):,} to test"
     print(f"{parts}; presets/{PRESET}.yaml is applied to {params.PATH}, with what fits these images")
     minutes = own_time.minutes(params.read(), len(made.train), len(made.val))
-    print(f"next: `make repro JOBS=2`, about {minutes} minutes on this machine if nothing else runs on it")
+    print(f"next: `make repro JOBS=2`, about {minutes} minutes here, by a training step of each network just now")
 
 
 def _inside(path: Path) -> str:
