@@ -24,7 +24,7 @@ def main(answered: str) -> None:
         f"{folder}/classes.csv",
         f"{folder}/mistakes.csv",
     ]
-    with runs.stage(f"evaluate@{name}", lambda p: p.evaluate, inputs=[answers, SPLIT], outputs=outputs) as run:
+    with runs.stage(f"evaluate@{name}", lambda p: p.scoring(), inputs=[answers, SPLIT], outputs=outputs) as run:
         read = predictions.load(answers)
         logits, labels, classes = read.test.logits, read.test.labels, read.classes
         headline = scores.headline(read, run.params)

@@ -46,7 +46,7 @@ PACKAGES = (
 )
 
 
-class Settings(params.Group):
+class Settings(params.Computing):
     """The params that the report depends on or tells of."""
 
     seed: int
@@ -65,7 +65,8 @@ RECIPES = {"train_noaug": "train_baseline", "train_resnet": "train_aug"}
 def settings(p: params.Params) -> Settings:
     named = [name for name in (*RECIPES, *RECIPES.values()) if name in p.ladder.rungs]
     recipes = {name: p.recipe(p.ladder.rungs[name].recipe) for name in named}
-    return Settings(recipes=recipes, **{name: getattr(p, name) for name in Settings.model_fields if name != "recipes"})
+    told = Settings.model_fields.keys() - params.Computing.model_fields.keys() - {"recipes"}
+    return Settings(threads=p.hardware.threads, recipes=recipes, **{name: getattr(p, name) for name in told})
 
 
 def unlike(name: str, recipes: Mapping[str, params.Recipe]) -> str:
