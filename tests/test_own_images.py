@@ -95,10 +95,10 @@ def test_parts_that_are_there_are_used(clone, capsys):
 
 
 def test_few_images_get_larger_shares_and_more_epochs(clone):
-    write(clone / "mine", photos(5))
+    write(clone / "mine", photos(4))
     own_images.main("mine")
     p = params.read()
-    assert p.data.val_size == p.data.test_size == 0.2  # of ten: one of each class
+    assert p.data.val_size == p.data.test_size == 0.2  # of eight: one of each class
     assert (p.ablation.epochs, p.ablation.batch_size, p.student.epochs) == (30, 16, 50)
 
 
@@ -147,7 +147,7 @@ def test_where_something_is_wrong_nothing_is_changed(clone, given, tree, message
     with pytest.raises(InputError, match=message):
         own_images.main(given)
     assert {path: path.read_bytes() for path in before} == before
-    assert not list(clone.glob("*.dvc"))
+    assert not list(clone.glob("[!.]*.dvc"))
 
 
 def test_the_time_adds_up_what_each_rung_takes(tiny, monkeypatch):
