@@ -419,7 +419,7 @@ def test_an_answer_that_nobody_takes(tmp_path, redirect, reason, form):
 def test_problems_that_nobody_hears(tmp_path, redirect):
     ended = in_a_process(tmp_path, "a.png", "missing.png", redirect=redirect)
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert len(ended.stdout.splitlines()) == 2
+    assert len(ended.stdout.splitlines()) == 4
 
 
 def test_pillow_and_its_libraries_say_nothing(tmp_path):
