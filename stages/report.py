@@ -18,7 +18,7 @@ OUTPUTS = ["metrics/report.json", "report.md", f"{FOLDER}/comparisons.csv", *PIC
 def main() -> None:
     every = ladder_file.read()
     answers = every.answers()
-    inputs = ["ladder.yaml", "data/split/test.npz", "data/split/split.json", *answers.values(), markdown.TEMPLATES]
+    inputs = ["ladder.yaml", "data/split/test", "data/split/split.json", *answers.values(), markdown.TEMPLATES]
     fixed, broken = (f"{params.read().data.pictures}/report/{name}.png" for name in ("fixed", "broken"))
     outputs = [*OUTPUTS, fixed, broken]
     with runs.stage("report", report.settings, inputs=inputs, outputs=outputs) as run:
@@ -26,9 +26,7 @@ def main() -> None:
         ensembling.require_same_images(models)
         test = splits.load_part("data/split", "test")
         if not np.array_equal(test.ids, next(iter(models.values())).test.ids):
-            raise InputError(
-                "data/split/test.npz holds other images than predictions/: `dvc repro report` remakes both"
-            )
+            raise InputError("data/split/test holds other images than predictions/: `dvc repro report` remakes both")
         cfg, seed = run.params, run.params.seed
         measured = {name: scores.headline(found, cfg.evaluate) for name, found in models.items()}
 

@@ -14,7 +14,6 @@ model or of a usable option; 130 if stopped by Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -29,6 +28,7 @@ from scipy.special import log_softmax
 
 from ladder import given_files, predict_output
 from ladder.core.errors import InputError, nearest
+from ladder.core.machine import explain
 from ladder.core.types import SQUASH
 from ladder.images import decode
 from ladder.images.names import printable
@@ -67,12 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         model = load(find(options.model), options.samples)
         found, failures = classify(model, options.images, options.top)
-    except InputError as error:
-        predict_output.tell(f"predict: {error}")
-        return 2
     except KeyboardInterrupt:
         predict_output.tell("predict: stopped")
         return 130
+    except Exception as error:
+        message = str(error) if isinstance(error, InputError) else explain(error)
+        if message is None:
+            raise
+        predict_output.tell(f"predict: {message}")
+        return 2
     if options.json:
         answer = predict_output.as_json(found, str(model.path), model.about)
     elif options.csv:
@@ -154,7 +157,7 @@ def classify(model: Model, paths: Sequence[str], top: int) -> tuple[list[dict[st
         for file in files:
             try:
                 content = given_files.read(file)
-                with _silent_libraries():
+                with given_files.silent_libraries():
                     batch.append(decode.decode(content, model.size, file, dark, model.fit))
                 names.append(file)
             except InputError as error:
@@ -181,24 +184,6 @@ def _records(model: Model, names: list[str], samples: np.ndarray, top: int) -> I
         if len(samples) > 1:
             record |= {"entropy": float(entropies[number]), "mutual_information": float(information[number])}
         yield record
-
-
-@contextlib.contextmanager
-def _silent_libraries() -> Iterator[None]:
-    """libtiff and others write what they find odd about a file to the process' stderr, past Python."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # closed
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _onnx(path: Path) -> Model:
