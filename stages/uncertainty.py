@@ -18,7 +18,7 @@ SHEETS = ("most_uncertain.png", "confidently_wrong.png")
 
 def main() -> None:
     cfg = params.read()
-    roles, shown = {"distill": STUDENT, "teacher": cfg.distill.teacher}, f"{cfg.data.pictures}/uncertainty"
+    roles, shown = {"distill": STUDENT, "teacher": cfg.uncertainty.teacher}, f"{cfg.data.pictures}/uncertainty"
     answered = {name: f"predictions/trained/{name}.npz" for name in roles.values()}
     answered[ENSEMBLE] = f"predictions/voted/{ENSEMBLE}.npz"
     inputs = ["data/split", PASSES, *answered.values()]

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "drawing": {"scoring", "core"},
     "reporting": {"drawing", "scoring", "core"},
     "running": {"core"},
+    "sweeps": {"reporting", "drawing", "scoring", "core"},
 }
 PARAMS = {LADDER / f"{name}.py" for name in ("params", "params_groups", "params_file", "ladder_file")}
 PEOPLES = {LADDER / "presets.py", LADDER / "predict.py", LADDER / "own_images.py"}
@@ -41,6 +42,7 @@ STALE = {
     "drawing": {"evaluate", "uncertainty", "benchmark", "report"},
     "reporting": {"report"},
     "running": set(),
+    "sweeps": set(),
 }
 
 
