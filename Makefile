@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/src
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup clone-checked demo repro repro-rows test test-all fuzz lint tune check check-lock experiments sweep results release clean
+.PHONY: help setup clone-checked demo images repro repro-rows test test-all fuzz lint tune check check-lock experiments sweep results release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,6 +27,9 @@ demo: clone-checked setup  ## run the whole pipeline on bundled images, in .demo
 
 repro: clone-checked setup  ## what is stale, JOBS=n stages at a time; PRESET=name merges presets/name.yaml first; TARGETS="a b"
 	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && python tools/mend_lock.py && exec python -m ladder.running.repro $(if $(JOBS),--jobs $(JOBS)) $(TARGETS)
+
+images: clone-checked setup  ## check your own photos, track them, set params.yaml for them: DIR=path/to/photos
+	@python -m ladder.own_images "$(DIR)"
 
 repro-rows:
 	@echo "make: repro-rows is gone: make repro$(if $(PRESET), PRESET=$(PRESET)) JOBS=2 runs two stages at a time" >&2; exit 1

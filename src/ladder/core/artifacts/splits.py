@@ -1,7 +1,8 @@
 """data/split/: a folder of arrays for each of train, val and test, and split.json, which has their digests.
 
-Images are mapped, not read: processes that use the same split share one copy of it, which the system may drop and read
-again. Whoever changes a file in place shows it to all of them; DVC never does.
+Names of one's own images stand in files.json. Images are mapped, not read: processes that use the same split share one
+copy of it, which the system may drop and read again. Whoever changes a file in place shows it to all of them; DVC never
+does.
 """
 
 from pathlib import Path
@@ -11,11 +12,11 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ladder.core.artifacts import files, sealed
-from ladder.core.types import Part, Split
+from ladder.core.types import SQUASH, Part, Split
 
 PARTS = ("train", "val", "test")
 ARRAYS = ("images", "labels", "ids")
-ABOUT = "split.json"
+ABOUT, FILES = "split.json", "files.json"
 MAKES = "`dvc repro split` makes it"
 
 
@@ -27,7 +28,10 @@ def save(folder: str | Path, split: Split) -> None:
             file = f"{part}/{name}.npy"
             _write(folder / file, np.ascontiguousarray(getattr(getattr(split, part), name)))
             digests[file] = sealed.sha256(folder / file)
-    about = {name: getattr(split, name) for name in ("source", "digest", "classes", "mean", "std")}
+    about = {name: getattr(split, name) for name in ("source", "digest", "classes", "mean", "std")} | _fitted(split)
+    if split.files:
+        sealed.write_json(folder / FILES, {"files": list(split.files)}, {})
+        digests[FILES] = sealed.sha256(folder / FILES)
     sealed.write_json(folder / ABOUT, about, digests)
 
 
@@ -38,7 +42,7 @@ def load(folder: str | Path) -> Split:
         about, digests = sealed.read_json(folder / ABOUT)
         lists: dict[str, Any] = {name: tuple(about.pop(name)) for name in ("classes", "mean", "std")}
         parts: dict[str, Any] = {name: _part(folder, name, digests) for name in PARTS}
-        return Split(**parts, **lists, **about)
+        return Split(**parts, **lists, **about, files=_files(folder, digests))
 
 
 def load_part(folder: str | Path, name: str) -> Part:
@@ -46,6 +50,30 @@ def load_part(folder: str | Path, name: str) -> Part:
     folder = Path(folder)
     with sealed.reading(folder, "split", MAKES):
         return _part(folder, name, sealed.read_json(folder / ABOUT)[1])
+
+
+def taken(split: Split) -> dict[str, Any]:
+    """What a model trained on it says of the images that it takes: `image_size` (pixels), and `fit` if not squashed."""
+    return {"image_size": split.train.images.shape[-1], **_fitted(split)}
+
+
+def _fitted(split: Split) -> dict[str, str]:
+    """Nothing where images are squashed, so that files say what they said before there was a choice."""
+    return {} if split.fit == SQUASH else {"fit": split.fit}
+
+
+def load_files(folder: str | Path) -> tuple[str, ...]:
+    """Names of one's own images, by id; none for a published source. Raises InputError where they are damaged."""
+    folder = Path(folder)
+    with sealed.reading(folder, "split", MAKES):
+        return _files(folder, sealed.read_json(folder / ABOUT)[1])
+
+
+def _files(folder: Path, digests: dict[str, str]) -> tuple[str, ...]:
+    if FILES not in digests:
+        return ()
+    sealed.check(folder / FILES, digests[FILES])
+    return tuple(sealed.read_json(folder / FILES)[0]["files"])
 
 
 def _write(path: Path, array: np.ndarray) -> None:
