@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "teaching": {"training", "core"},
     "scoring": {"core"},
     "deploy": {"scoring", "training", "core"},
+    "inspecting": {"images", "scoring", "core"},
     "drawing": {"scoring", "core"},
     "reporting": {"drawing", "scoring", "core"},
     "running": {"core"},
@@ -30,15 +31,17 @@ def stem(stage: str) -> str:
 
 # The stages, by their script's name, that a change to any module of a folder makes stale.
 TRAINING = {"train", "distill"}
+INSPECTING = {"inspect_data", "labels", "corruptions"}
 STALE = {
     "core": {stem(name) for name in STAGES},
-    "images": {"images", "split"},
+    "images": {"images", "split", "inspect_data"},
     "pretrained": {"weights"},
-    "training": {*TRAINING, "quantize", "mc_dropout", "benchmark"},
+    "training": {*TRAINING, "quantize", "mc_dropout", "corruptions", "benchmark"},
     "teaching": {"distill"},
-    "scoring": {"ensemble", "evaluate", "mc_dropout", "uncertainty", "benchmark", "report"},
+    "scoring": {"ensemble", "evaluate", "mc_dropout", "uncertainty", *INSPECTING, "benchmark", "report"},
     "deploy": {"quantize", "mc_dropout", "benchmark"},
-    "drawing": {"evaluate", "uncertainty", "benchmark", "report"},
+    "inspecting": INSPECTING,
+    "drawing": {"evaluate", "uncertainty", *INSPECTING, "benchmark", "report"},
     "reporting": {"report"},
     "running": set(),
 }
