@@ -39,7 +39,7 @@ def quantize(rung: str, split: Split, calibration: np.ndarray, coverage: float) 
     for kind, made in quantization.variants(model, calibration, coverage).items():
         data, precision = made.SerializeToString(), PRECISIONS[kind]
         provenance = trained | {"precision": precision}
-        about = {"classes": list(split.classes), "image_size": split.val.images.shape[-1], **provenance}
+        about = {"classes": list(split.classes), **splits.taken(split), **provenance}
         onnx_files.save(f"models/quantize/{rung}_{kind}.onnx", data, about)
         val, test = (_answers(data, part) for part in (split.val, split.test))
         predictions.save(f"predictions/deployed/{rung}_{kind}.npz", Predictions(val, test, split.classes, provenance))

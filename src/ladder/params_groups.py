@@ -1,9 +1,12 @@
 """The groups of params.yaml: what each key means, its unit, and which values it takes. No default, no arithmetic."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+
+from ladder.params_file import shown
 
 # Upper bounds keep a slip of the keyboard from ending hours later in NumPy's, torch's or the system's own words.
 Positive = Annotated[int, Field(gt=0, lt=2**31)]
@@ -19,21 +22,49 @@ class Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def _size(value: Any) -> int | float | None:
+    """One message, where a union of types would give one for each."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None or (is_number and (0 < value < 1 or (isinstance(value, int) and 0 < value < 2**31))):
+        return value
+    raise ValueError(f"must be a number of images (an integer), a share of them below 1, or null, not {shown(value)}")
+
+
+def _pattern(value: Any) -> str | None:
+    """A regular expression of Python's, or null."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"must be null or a regular expression, such as '^[^_]+', not {shown(value)}")
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is no regular expression ({error}), but {shown(value)}") from None
+    return value
+
+
+Size = Annotated[int | float | None, PlainValidator(_size)]
+Pattern = Annotated[str | None, PlainValidator(_pattern)]
 SourceName = Literal["cifar10", "cifar10_jpeg", "image_folder", "digits"]
 
 
 class Data(Group):
-    """What to read and how to split it. Sizes are numbers of images.
+    """What to read and how to split it.
 
-    `path`: the folder that the stage `images` makes of the source, or one's own images.
+    `path`: the folder that the stage `images` makes of the source, or one's own images. `fit`: how images that are no
+    squares become some (`images.decode.fit`), in training and in use. Sizes are numbers of images,
+    or shares below 1 of those in the source's training part; null where the source brings the part. `groups`: a pattern
+    over file names, whose match names what must stay on one side: a patient, a video, a scene.
     """
 
     source: SourceName
     path: FilePath
     image_size: Pixels
+    fit: Literal["squash", "crop", "pad"]
     split_seed: Annotated[int, Field(ge=0, lt=2**32)]  # what scikit-learn takes
-    val_size: Positive | None
-    test_size: Positive | None
+    val_size: Size
+    test_size: Size
+    groups: Pattern
 
     @model_validator(mode="after")
     def path_fits_the_source(self):
@@ -52,13 +83,15 @@ class Data(Group):
     @model_validator(mode="after")
     def sizes_fit_the_source(self):
         if self.source == "digits" and (self.val_size is None or self.test_size is None):
-            raise ValueError("source digits has one part only: val_size and test_size must both be numbers of images")
-        if self.source != "digits" and self.test_size is not None:
+            raise ValueError("source digits has one part only: val_size and test_size must both say how much to draw")
+        if self.source.startswith("cifar10") and self.test_size is not None:
             raise ValueError(
                 f"source {self.source} brings its own test part: test_size must be null, not {self.test_size}"
             )
         if self.source.startswith("cifar10") and self.val_size is None:
-            raise ValueError(f"source {self.source} has no validation part: val_size must be a number of images")
+            raise ValueError(f"source {self.source} has no validation part: val_size must say how much to draw")
+        if self.source != "image_folder" and self.groups is not None:
+            raise ValueError(f"groups is a pattern over the file names of one's own images: null with {self.source}")
         if self.source.startswith("cifar10") and self.image_size != 32:
             raise ValueError(
                 f"source {self.source} has 32 px images: image_size must be 32, not {self.image_size}"

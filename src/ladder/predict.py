@@ -28,6 +28,7 @@ from scipy.special import log_softmax
 
 from ladder import given_files
 from ladder.core.errors import InputError, nearest
+from ladder.core.types import SQUASH
 from ladder.images import decode
 from ladder.images.names import printable
 from ladder.scoring import uncertainty as us
@@ -40,11 +41,15 @@ SEED = 0  # of the dropout, so that an answer can be had again
 
 @dataclass(frozen=True)
 class Model:
-    """`answer`: images uint8 (B, 3, size, size) -> log probabilities (T, B, C), T = 1 without samples."""
+    """`answer`: images uint8 (B, 3, size, size) -> log probabilities (T, B, C), T = 1 without samples.
+
+    `fit`: how images are made square, as in training (`decode.fit`).
+    """
 
     path: Path
     classes: list[str]
     size: int
+    fit: str
     answer: Callable[[np.ndarray], np.ndarray]
 
 
@@ -136,7 +141,7 @@ def classify(model: Model, paths: Sequence[str], top: int) -> tuple[list[dict[st
             try:
                 content = given_files.read(file)
                 with _silent_libraries():
-                    batch.append(decode.decode(content, model.size, file, dark))
+                    batch.append(decode.decode(content, model.size, file, dark, model.fit))
                 names.append(file)
             except InputError as error:
                 _tell(str(error))
@@ -232,6 +237,7 @@ def _onnx(path: Path) -> Model:
     try:
         described = json.loads(about.read_text(encoding="utf-8"))
         classes, size = [str(name) for name in described["classes"]], int(described["image_size"])
+        how = str(described.get("fit", SQUASH))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{about} must give the `classes` and `image_size` of {path.name} ({type(error).__name__}: {error}):"
@@ -255,7 +261,7 @@ def _onnx(path: Path) -> Model:
             raise InputError(f"{path} has {logits.shape[1]} classes, {about.name} names {len(classes)}")
         return log_softmax(logits.astype(np.float64), axis=1)[None]
 
-    return Model(path, classes, size, answer)
+    return Model(path, classes, size, how, answer)
 
 
 def _checkpoint(path: Path, samples: int | None) -> Model:
@@ -273,7 +279,7 @@ def _checkpoint(path: Path, samples: int | None) -> Model:
         with torch.inference_mode():
             return model(torch.from_numpy(batch)).log_softmax(-1).numpy()[None]
 
-    return Model(path, model.config["classes"], model.config["image_size"], answer)
+    return Model(path, model.config["classes"], model.config["image_size"], model.config.get("fit", SQUASH), answer)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -337,3 +337,24 @@ def test_a_message_is_one_printable_line():
     with pytest.raises(InputError) as caught:
         decode.decode(b"text", 32, "caf\udce9\n\x1b[31m\u202e.png")
     assert str(caught.value).startswith("caf\\udce9\\n\\x1b[31m\\u202e.png is damaged")
+
+
+WIDE = Image.fromarray(
+    np.repeat(np.arange(0, 240, 4, dtype=np.uint8)[None], 30, axis=0)
+)  # 60 x 30, brighter rightwards
+
+
+@pytest.mark.parametrize(
+    ("how", "left", "top", "right"),
+    [("squash", 0, 118, 236), ("crop", 60, 118, 176), ("pad", 0, 128, 236)],  # at mid-height, the top's middle
+)
+def test_what_is_no_square_is_squashed_cropped_or_padded(how, left, top, right):
+    pixels = decode.decode(encoded(WIDE), 30, "x", how=how)[0].astype(int)
+    assert abs(pixels[15, 0] - left) <= 4
+    assert abs(pixels[0, 15] - top) <= 4
+    assert abs(pixels[15, -1] - right) <= 4
+
+
+@pytest.mark.parametrize("how", ["squash", "crop", "pad"])
+def test_squares_stay_as_they_are(how):
+    np.testing.assert_array_equal(decode.decode(encoded(NOISE), 32, "x", how=how), np.asarray(NOISE).transpose(2, 0, 1))

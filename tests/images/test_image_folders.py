@@ -48,17 +48,75 @@ def test_image_folder_with_its_own_val(tmp_path):
     assert source.val.ids.tolist() == [3, 4]
 
 
+CLASSES = {name.split("/", 1)[1]: content for name, content in TREE.items() if name.startswith("train")}
+
+
+@pytest.mark.parametrize("top", [None, "my images"])
+@pytest.mark.parametrize("name", ["photos", "photos.zip", "photos.tar.gz"])
+def test_folders_of_classes_alone(tmp_path, name, top):
+    write(tmp_path / name, below(CLASSES, top) if top else CLASSES)
+    source = sources.read(own(tmp_path / name, test_size=1))
+    assert (source.classes, source.val, source.test) == (("cat", "dog"), None, None)
+    assert levels(source.train) == [1, 2, 3]
+    assert source.train.labels.tolist() == [0, 1, 1]
+    prefix = f"{top}/" if top else ""
+    assert source.files == tuple(f"{prefix}{file}" for file in ("cat/7.png", "dog/0.png", "dog/1.png"))
+    lines = "".join(f"{hashlib.sha256(CLASSES[file]).hexdigest()}  {file}\n" for file in sorted(CLASSES))
+    assert source.digest == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_a_class_may_have_the_name_of_a_part(tmp_path):
+    """Pictures of trains and of cars are two classes, not a part and something beside it."""
+    trains = {name.replace("dog", "train"): content for name, content in CLASSES.items()}
+    assert sources.read(own(write(tmp_path / "photos", trains), test_size=1)).classes == ("cat", "train")
+
+
+@pytest.mark.parametrize("spelled", ["val", "valid", "validation", "Validation"])
+def test_validation_folders_go_by_several_names(tmp_path, spelled):
+    tree = {name.replace("val/", f"{spelled}/"): content for name, content in (TREE | VAL).items()}
+    source = sources.read(own(write(tmp_path / "photos", tree), val_size=None))
+    assert [levels(part) for part in (source.train, source.val, source.test)] == [[1, 2, 3], [6, 7], [4, 5]]
+    assert source.files[3:5] == (f"{spelled}/cat/0.png", f"{spelled}/dog/0.png")
+
+
 @pytest.mark.parametrize(
-    ("tree", "val_size", "message"),
+    ("tree", "said"),
     [
-        (TREE, None, "val_size is null, but .* no images under val/"),
-        (TREE | VAL, 1, "val_size is 1, but .* its own val/"),
+        (TREE | {"holdout/cat/1.png": b"never read", "holdout/dog/1.png": b""}, "not used: holdout/ (2 files)"),
+        (
+            CLASSES | {"1.jpg": b"never read", "labels.csv": b""},
+            "not used: 1 images beside the folders of classes (1.jpg",
+        ),
     ],
 )
-def test_val_size_goes_with_the_folder(tmp_path, tree, val_size, message):
+def test_what_is_found_and_not_used_is_named(tmp_path, capsys, tree, said):
+    has_test = any(name.startswith("test") for name in tree)
+    sources.read(own(write(tmp_path / "photos", tree), test_size=None if has_test else 1))
+    assert said in capsys.readouterr().err
+
+
+def test_nothing_is_said_where_all_is_used(tmp_path, capsys):
+    sources.read(own(write(tmp_path / "photos", TREE | {"README.md": b""})))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("tree", "sizes", "message"),
+    [
+        (TREE, {"val_size": None}, "val_size is null, but .* no images under val/"),
+        (TREE | VAL, {}, "val_size is 1, but .* its own val/"),
+        (TREE, {"test_size": 1}, "test_size is 1, but .* its own test/"),
+        (
+            {name: TREE[name] for name in TREE if name[:5] == "train"},
+            {},
+            "test_size is null, but .* no images under test/: .* number or share of images to draw",
+        ),
+    ],
+)
+def test_sizes_go_with_the_folder(tmp_path, tree, sizes, message):
     write(tmp_path / "photos", tree)
     with pytest.raises(InputError, match=message):
-        sources.read(own(tmp_path / "photos", val_size=val_size))
+        sources.read(own(tmp_path / "photos", **sizes))
 
 
 @pytest.mark.parametrize("name", ["photos", "photos.zip", "photos.tar"])
@@ -94,12 +152,21 @@ def without(prefix: str) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("tree", "message"),
     [
-        pytest.param({"a.txt": b""}, "no images under train/: expected train/<class>/<image>", id="no-images"),
+        pytest.param(
+            {"a.txt": b""}, "no folders of images: expected <class>/<image>, or train/<class>/<image>", id="no-images"
+        ),
         pytest.param(without("train/"), "no images under train/", id="no-train"),
-        pytest.param(without("test/"), "no images under test/", id="no-test"),
         pytest.param(TREE | {"train/a.png": b""}, "train/a.png does not lie as train/<class>/", id="in-no-class"),
         pytest.param(TREE | {"train/cat/b/a.png": b""}, "train/cat/b.* does not lie as train/<class>/", id="too-deep"),
         pytest.param(without("test/dog"), "train/ and test/ .* differ in dog", id="class-not-in-test"),
+        pytest.param(
+            {"train/1.png": b"", "test/1.png": b""}, "test/, train/ hold images, and no folders", id="flat-parts"
+        ),
+        pytest.param(TREE | {"valid/cat/0.png": b"", "val/cat/1.png": b""}, "has both val/ and valid/", id="two-vals"),
+        pytest.param(
+            {"cat/1.png": b"", "dog/a/1.png": b""}, "dog/a does not lie as <class>/<image>", id="class-too-deep"
+        ),
+        pytest.param({"cat/1.png": b""}, "the one class cat: at least two", id="one-class-folder"),
         pytest.param(
             TREE | {"val/bird/0.png": b""}, "train/ and val/ .* differ in bird, cat, dog", id="class-only-in-val"
         ),

@@ -27,12 +27,18 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def digits() -> Data:
+    values = {"source": "digits", "path": "data/raw/digits", "image_size": 8, "split_seed": 0, "groups": None}
+    return Data(**values, fit="squash", val_size=1, test_size=1)
+
+
 def read(source: str, archives: Path = Path("data/archives"), **changes) -> Source:
     """What `split` reads after `images`."""
     path = f"data/raw/{source}"
     canonical.write(Path(path), published.read(source, archives))
     sizes = {"val_size": 1, "test_size": 1 if source == "digits" else None}
-    return sources.read(Data(**{"source": source, "path": path, "image_size": 32, "split_seed": 0} | sizes | changes))
+    values = {"source": source, "path": path, "image_size": 32, "split_seed": 0, "groups": None, "fit": "squash"}
+    return sources.read(Data(**values | sizes | changes))
 
 
 def test_cifar10_is_read_in_official_order_and_not_unpacked(monkeypatch):
@@ -118,9 +124,10 @@ def test_digits():
 
 
 def test_a_missing_canonical_file_is_named():
-    data = Data(source="digits", path="data/raw/digits", image_size=8, split_seed=0, val_size=1, test_size=1)
+    canonical.write(Path("data/raw/digits"), {})
+    Path("data/raw/digits/images.zip").unlink()
     with pytest.raises(InputError, match=r"^data/raw/digits/images.zip is missing"):
-        sources.read(data)
+        sources.read(digits())
 
 
 def test_torch_is_not_imported():

@@ -18,9 +18,11 @@ def data(**changes) -> Data:
         "source": "image_folder",
         "path": "images",
         "image_size": 8,
+        "fit": "squash",
         "split_seed": 0,
         "val_size": 4,
         "test_size": None,
+        "groups": None,
     }
     return Data(**values | changes)
 
@@ -104,8 +106,79 @@ def test_a_part_without_some_class_is_refused(counts, size, key):
     else:
         whole, params = source(counts), data(source="digits", path="data/raw/digits", test_size=size, val_size=2)
     rare = f"class1, has {counts[1]}" if counts[1] < counts[0] else "class0, has 3"
-    with pytest.raises(InputError, match=f"^data.{key}={size} .* {sum(counts)} images of 2 classes .*{rare}"):
+    least = -(-sum(counts) // counts[1])
+    could = (
+        f"any number from {least} to {sum(counts) - least} could be drawn" if counts[1] > 1 else "add images of class1"
+    )
+    with pytest.raises(InputError, match=f"^data.{key}={size} .* {sum(counts)} images of 2 classes .*{rare}.*{could}$"):
         split(whole, params)
+
+
+@pytest.mark.parametrize("size", [4, 20])
+def test_the_sizes_that_a_message_names_can_be_drawn(size):
+    assert len(split(source([18, 6], test=part([1, 1], 100)), data(val_size=size)).val) == size
+    with pytest.raises(InputError, match="any number from 4 to 20 could be drawn"):
+        split(source([18, 6], test=part([1, 1], 100)), data(val_size=1))
+
+
+def test_a_share_is_of_the_training_part_as_it_comes():
+    drawn = split(source([60, 40]), data(test_size=0.2, val_size=0.2))
+    assert [len(drawn.train), len(drawn.val), len(drawn.test)] == [60, 20, 20]
+    in_numbers = split(source([60, 40]), data(test_size=20, val_size=20))
+    assert_same(drawn.val, in_numbers.val)
+    assert_same(drawn.test, in_numbers.test)
+
+
+def test_a_share_that_cannot_be_drawn_says_how_many_images_it_is():
+    with pytest.raises(InputError, match=r"^data.val_size=0.01, 1 images, cannot be drawn from 100 images"):
+        split(source([50, 50], test=part([1, 1], 100)), data(val_size=0.01))
+
+
+GROUPED = np.array([*np.repeat(np.arange(40), 5), *np.arange(40, 100)])  # forty of five images each, sixty single ones
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("val", "test"), [(40, 40), (0.1, 0.25), (100, 0.1)])
+def test_groups_stay_on_one_side_and_sizes_and_shares_are_nearly_met(seed, val, test):
+    whole = source([130, 130])
+    drawn = split(whole, data(val_size=val, test_size=test, split_seed=seed), GROUPED)
+    parts = (drawn.train, drawn.val, drawn.test)
+    assert sorted(np.concatenate([side.ids for side in parts])) == list(range(260))
+    groups = [set(GROUPED[side.ids].tolist()) for side in parts]
+    assert not groups[0] & groups[1]
+    assert not groups[0] & groups[2]
+    assert not groups[1] & groups[2]
+    for side, size in ((drawn.val, val), (drawn.test, test)):
+        number = size * 260 if size < 1 else size
+        assert abs(len(side) - number) <= 0.2 * number
+        assert abs((side.labels == 0).mean() - 0.5) <= 0.15
+        assert_same(side, whole.train.take(side.ids))
+
+
+def test_groups_of_single_images_change_nothing():
+    whole = source([50, 50], test=part([1, 1], 100))
+    assert_same(split(whole, data(val_size=20), np.arange(102)).val, split(whole, data(val_size=20)).val)
+
+
+def test_groups_that_are_too_large_are_named():
+    one_group = np.array([0] * 50 + list(range(1, 51)))
+    whole = Source("image_folder", "digest", ("cat", "dog"), Part(*sorted_part(50, 50)), None, part([1, 1], 100))
+    with pytest.raises(InputError, match=r"no number could with groups kept together: cat has 1 group of images"):
+        split(whole, data(val_size=20), np.concatenate([one_group, [90, 91]]))
+
+
+def test_groups_that_allow_other_sizes_say_which():
+    pairs = np.array([*np.repeat(np.arange(4), 25), *np.repeat(np.arange(4, 8), 25), 90, 91])  # four groups per class
+    whole = Source("image_folder", "digest", ("cat", "dog"), Part(*sorted_part(100, 100)), None, part([1, 1], 200))
+    with pytest.raises(InputError, match=r"with groups kept together these could be drawn: .*100") as error:
+        split(whole, data(val_size=3), pairs)
+    sizes = [int(size) for size in str(error.value).rpartition(": ")[2].split(", ")]
+    assert all(len(split(whole, data(val_size=size), pairs).val) >= 50 for size in sizes)
+
+
+def sorted_part(*counts: int):
+    mixed = part(list(counts), 0)
+    return mixed.images, np.sort(mixed.labels), mixed.ids
 
 
 def test_statistics_by_hand():

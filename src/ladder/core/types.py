@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+SQUASH = "squash"  # how images become square (`data.fit`) for splits and models that do not say: the published ones
+
 
 @dataclass(frozen=True)
 class Part:
@@ -30,7 +32,8 @@ class Part:
 class Source:
     """The images as they come: `name` as in `data.source`, `digest` a sha256 of what was read.
 
-    `val` and `test` are None where the source has no such part. Ids are unique over all parts.
+    `val` and `test` are None where the source has no such part. Ids are unique over all parts. `files`: names of one's
+    own images, by id; none of a published source.
     """
 
     name: str
@@ -39,11 +42,16 @@ class Source:
     train: Part
     val: Part | None
     test: Part | None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Split:
-    """Train, validation and test images; `mean` and `std` of the training part's channels, pixels scaled to [0, 1]."""
+    """Train, validation and test images; `mean` and `std` of the training part's channels, pixels scaled to [0, 1].
+
+    `fit`: how images were made square (`decode.fit`). `files`: names of one's own images, by id; none of a published
+    source.
+    """
 
     train: Part
     val: Part
@@ -53,6 +61,8 @@ class Split:
     std: tuple[float, float, float]
     source: str
     digest: str
+    fit: str = SQUASH
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

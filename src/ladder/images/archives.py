@@ -22,16 +22,17 @@ _JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
 _UNREADABLE = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, RuntimeError)
 
 
-def read(path: Path, wanted: Wanted) -> Iterator[Member]:
+def read(path: Path, wanted: Wanted, contents: bool = True) -> Iterator[Member]:
     """Members of a folder or an archive (`SUFFIXES`) whose name `wanted` accepts, in stored order.
 
     Names are relative with forward slashes. Hidden files and what macOS and Windows strew about are left out. In a
-    folder that the user made, links are followed; in an archive they are refused.
+    folder that the user made, links are followed; in an archive they are refused. Without `contents`, files in a folder
+    are not opened, and their bytes are none.
     Raises: InputError for a path that is missing, no archive, damaged or truncated, and for a member that points
     outside the archive, stands in it twice, is larger than MAX_FILE_BYTES, or is neither file nor folder.
     """
     if path.is_dir():
-        members = _folder(path, wanted)
+        members = _folder(path, wanted, contents)
     elif not path.exists():
         raise InputError(f"{path} is missing: expected a folder or an archive ({', '.join(SUFFIXES)}); see data.path")
     elif not path.name.lower().endswith(SUFFIXES):
@@ -44,7 +45,7 @@ def read(path: Path, wanted: Wanted) -> Iterator[Member]:
         raise InputError(f"{path} cannot be read, it is damaged, truncated or locked ({error}): get it anew") from None
 
 
-def _folder(path: Path, wanted: Wanted) -> Iterator[Member]:
+def _folder(path: Path, wanted: Wanted, contents: bool) -> Iterator[Member]:
     for folder, folders, files in os.walk(path, followlinks=True, onerror=_fail):
         prefix = "".join(f"{part}/" for part in Path(folder).relative_to(path).parts)
         # Below the first level only wanted folders are walked: what lies beside them may be a whole home directory.
@@ -52,6 +53,9 @@ def _folder(path: Path, wanted: Wanted) -> Iterator[Member]:
         yield from ((prefix + f, None) for f in folders if wanted(prefix + f))
         for name in (prefix + f for f in files):
             if is_junk(name) or not wanted(name):
+                continue
+            if not contents:
+                yield name, b""
                 continue
             file = path / name
             if not file.is_file():

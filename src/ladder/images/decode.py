@@ -6,13 +6,15 @@ import warnings
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from ladder.core.errors import InputError
+from ladder.core.types import SQUASH
 from ladder.images import formats, metadata
 from ladder.images.names import printable
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit, but up to twice as many it only warns
+PADDING = "gray"  # (128, 128, 128)
 DARK = "16-bit images use less than the lowest sixteenth of their levels and become nearly black"
 DARK_REMEDY = "if their sensor has 12 bits or fewer, multiply their values to fill 16 bits"
 
@@ -34,7 +36,7 @@ _MAX_SAMPLE_VALUE = 281  # tag of TIFF
 _FULL = 65535
 
 
-def decode(content: bytes, size: int, name: str, dark: list[str] | None = None) -> np.ndarray:
+def decode(content: bytes, size: int, name: str, dark: list[str] | None = None, how: str = SQUASH) -> np.ndarray:
     """Decode any image that Pillow reads, or a HEIC, into RGB, uint8 (3, size, size).
 
     - Turned upright as its EXIF orientation says. Of an animation, the first frame.
@@ -43,9 +45,10 @@ def decode(content: bytes, size: int, name: str, dark: list[str] | None = None) 
     - 16-bit grays: 65535 becomes 255. Where the file states that they hold fewer bits (a TIFF of 12 bits per sample, or
       with a MaxSampleValue of 2^n - 1 that no pixel exceeds), that level does. An image is never stretched by what it
       happens to hold, or images of one camera would not compare. (sBIT of PNG states no range: such values are scaled.)
-    - Resized by `fit`.
+    - Made square by `fit`.
 
     Args:
+        how: see `fit`.
         dark: gets `name` appended if 16-bit pixels state no range and lie in the lowest sixteenth: say DARK of them.
     Raises: InputError that begins with `name`, in one line, for bytes that are no image, a truncated or damaged one,
     one of more than MAX_PIXELS, or one without a scale to 8 bits (floats, 32-bit integers).
@@ -69,12 +72,24 @@ def decode(content: bytes, size: int, name: str, dark: list[str] | None = None) 
         raise InputError(f"{name} cannot be read as an image ({reason}): replace or remove it") from None
     if is_dark:
         dark.append(name)
-    return np.asarray(fit(rgb, size)).transpose(2, 0, 1)
+    return np.asarray(fit(rgb, size, how)).transpose(2, 0, 1)
 
 
-def fit(image: Image.Image, size: int) -> Image.Image:
-    """Resize to a square (bilinear with antialiasing), squeezing the longer side: what lies at the edge is kept."""
-    return image if image.size == (size, size) else image.resize((size, size), Image.Resampling.BILINEAR)
+def fit(image: Image.Image, size: int, how: str = SQUASH) -> Image.Image:
+    """Resize to a square (bilinear with antialiasing), as `data.fit` says of what is none.
+
+    - `squash`: the longer side is squeezed; shapes change, what lies at the edge is kept.
+    - `crop`: the middle of the longer side; shapes are kept.
+    - `pad`: gray bars beside the whole image; shapes and edges are kept, in fewer pixels.
+    """
+    square = (size, size)
+    if image.size == square:
+        return image
+    if how == "crop":
+        return ImageOps.fit(image, square, Image.Resampling.BILINEAR)
+    if how == "pad":
+        return ImageOps.pad(image, square, Image.Resampling.BILINEAR, color=PADDING)
+    return image.resize(square, Image.Resampling.BILINEAR)
 
 
 def _read(content: bytes) -> tuple[Image.Image, bool]:

@@ -1,4 +1,4 @@
-"""Images that lie as <part>/<class>/<image> in a folder or an archive -> Source."""
+"""Images that lie as <class>/<image> or <part>/<class>/<image> in a folder or an archive -> Source."""
 
 import hashlib
 import itertools
@@ -14,37 +14,50 @@ from tqdm import tqdm
 
 from ladder.core.errors import InputError
 from ladder.core.types import Part, Source
-from ladder.images import archives, decode
-from ladder.images.names import composed, is_text, printable
+from ladder.images import archives, decode, layouts
+from ladder.images.layouts import Layout
+from ladder.images.names import printable
 from ladder.params import Data
 
-_PARTS = ("train", "val", "test")
 _IN_A_PART = re.compile(r"\A(?:([^/]+)/)??((?:train|val|test)(?:/.+)?)\Z", re.DOTALL)
 _THREADS = 8
 _DECODED_AT_ONCE = 64  # files; bounds memory where they are photographs
-_NAMED = 20  # problems in one message
 
-# What there is to read, by name from `train`, `val` or `test` on: sha256 of a file's bytes, None for a folder.
+# sha256 of a file's bytes, None for a folder, by name.
 Manifest = dict[str, str | None]
-# Part -> class -> names of its files, all sorted.
-Layout = dict[str, dict[str, list[str]]]
 
 
 def read(data: Data, path: Path) -> Source:
-    """Decode all images under `path`; `data` gives the source's name, the images' size and whether val/ is expected.
+    """Decode all images under `path`; `data` gives the source's name, their size, and which parts are to be drawn.
 
     Returns: as `sources.read`; classes are the names of their folders, sorted, in composed Unicode (NFC) however a
     system has spelled them.
-    Raises: InputError for what cannot be read or decoded (all such images in one message), a layout that is not as
-    above, names that are no text, classes that differ between the parts, a `data.val_size` that does not go with the
+    Raises: InputError for what cannot be read or decoded (all such images in one message), a layout that is not one of
+    these, names that are no text, classes that differ between the parts, sizes in `data` that do not go with the
     folder, and, before anything is decoded, for more pixels than there is memory.
     """
-    manifest = manifest_of(members(path))
-    _check_names(path, manifest)
-    layout = _layout(path, manifest)
-    _match_val(path, "val" in layout, data.val_size)
-    _check_memory(path, sum(content is not None for content in manifest.values()), data.image_size)
-    return _decode(data.source, path, manifest, layout, data.image_size)
+    layout = find(path)
+    _match(path, layout, "val", data.val_size)
+    _match(path, layout, "test", data.test_size)
+    _check_memory(path, len(layout.files), data.image_size)
+    if layout.beside:
+        print(printable(f"{path}: not used: {', '.join(layout.beside)}"), file=sys.stderr)
+    return _decode(data.source, path, layout, data.image_size, data.fit)
+
+
+def find(path: Path) -> Layout:
+    """How the images lie in `path`. Raises: as `archives.read` and `layouts.find`."""
+    members = archives.read(path, layouts.is_near, contents=False)
+    return layouts.find(path, {name: content is None for name, content in members})
+
+
+def contents(path: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
+    """Name below `layout.top` and bytes of each image, in stored order."""
+    wanted = {f"{layout.top}{name}" for name in layout.files}
+    above = {parent.as_posix() for name in wanted for parent in Path(name).parents}
+    for name, content in archives.read(path, (wanted | above).__contains__):
+        if content is not None:
+            yield name.removeprefix(layout.top), content
 
 
 def members(path: Path) -> Iterator[archives.Member]:
@@ -73,64 +86,16 @@ def digest_of(manifest: Manifest) -> str:
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 
 
-def _check_names(path: Path, manifest: Manifest) -> None:
-    """DVC, CSV and JSON files hold text, so that names written in another encoding would fail far from here."""
-    bad = set()
-    for name in manifest:
-        above = itertools.accumulate(name.split("/"), "{}/{}".format)  # train, train/cat, train/cat/1.png
-        bad |= {next((start for start in above if not is_text(start)), None)}
-    problems = [f"{name} is no UTF-8 (Latin-1?): rename it" for name in bad - {None}]
-    if problems:
-        raise InputError(_listed(path, "names are no text", problems))
-
-
-def _layout(path: Path, manifest: Manifest) -> Layout:
-    """Raises: InputError unless all lies as <part>/<class>/<image>, the same classes in train, test and any val."""
-    layout: Layout = {}
-    spelled: dict[tuple[str, str], str] = {}  # part and class -> the name of its folder
-    for name in sorted(manifest):
-        part, *below = name.split("/")
-        is_folder = manifest[name] is None
-        if len(below) == (1 if is_folder else 2):
-            found = composed(below[0])
-            if spelled.setdefault((part, found), below[0]) != below[0]:
-                forms = " and ".join(ascii(form) for form in (spelled[part, found], below[0]))
-                raise InputError(
-                    f"{path}: {part}/ has two folders that both read {found}, spelled {forms} in Unicode: put their"
-                    " images into one"
-                )
-            files = layout.setdefault(part, {}).setdefault(found, [])
-            files += [] if is_folder else [name]
-        elif below:
-            raise InputError(f"{path}: {name} does not lie as {part}/<class>/<image>: move or remove it")
-
-    for part in ("train", "test"):
-        if part not in layout:
-            raise InputError(f"{path} has no images under {part}/: expected {part}/<class>/<image>")
-    for part in layout:
-        differing = sorted(set(layout[part]) ^ set(layout["train"]))
-        if differing:
-            raise InputError(
-                f"{path}: train/ and {part}/ must have the same classes, but differ in {', '.join(differing)}"
-            )
-        empty = sorted(name for name, files in layout[part].items() if not files)
-        if empty:
-            raise InputError(
-                f"{path}: no images in {', '.join(f'{part}/{name}/' for name in empty)}: add some or remove it"
-            )
-    if len(layout["train"]) < 2:
-        raise InputError(f"{path} has the one class {', '.join(layout['train'])}: at least two are needed")
-    # By class, not by path: "cat 2/" comes before "cat/", but "cat 2" after "cat".
-    return {part: dict(sorted(layout[part].items())) for part in _PARTS if part in layout}
-
-
-def _match_val(path: Path, has_val: bool, val_size: int | None) -> None:
-    if has_val and val_size is not None:
-        raise InputError(f"data.val_size is {val_size}, but {path} brings its own val/: set it to null, or remove val/")
-    if not has_val and val_size is None:
+def _match(path: Path, layout: Layout, part: str, size: int | float | None) -> None:
+    """Raises InputError where a part is neither there nor to be drawn, or both."""
+    if part in layout.parts and size is not None:
         raise InputError(
-            f"data.val_size is null, but {path} has no images under val/: add some, or set it to the number of images"
-            " to take from train/"
+            f"data.{part}_size is {size}, but {path} brings its own {part}/: set it to null, or remove {part}/"
+        )
+    if part not in layout.parts and size is None:
+        raise InputError(
+            f"data.{part}_size is null, but {path} has no images under {part}/: add some, or set it to the number or"
+            " share of images to draw"
         )
 
 
@@ -146,46 +111,43 @@ def _check_memory(path: Path, images: int, size: int) -> None:
         )
 
 
-def _decode(source: str, path: Path, manifest: Manifest, layout: Layout, size: int) -> Source:
+def _decode(source: str, path: Path, layout: Layout, size: int, how: str) -> Source:
     """Decode all images, in the order that they are stored in, into their places in the order of ids."""
-    classes = tuple(layout["train"])
-    names = [name for part in layout.values() for files in part.values() for name in files]
+    names, classes = layout.files, tuple(layout.parts["train"])
     place = {name: index for index, name in enumerate(names)}
     pixels = np.empty((len(names), 3, size, size), np.uint8)
-    labels = np.array([classes.index(composed(name.split("/")[1])) for name in names])
+    sizes = [[len(part[name]) for name in classes] for part in layout.parts.values()]
+    labels = np.concatenate([np.repeat(np.arange(len(classes)), counts) for counts in sizes])
+    manifest: Manifest = {}
     problems: list[str] = []
     dark: list[str] = []
 
     def fill(files):  # (name, bytes) of some of them
         for name, content in files:
+            manifest[name] = hashlib.sha256(content).hexdigest()
             try:
-                pixels[place[name]] = decode.decode(content, size, name, dark)
+                pixels[place[name]] = decode.decode(content, size, name, dark, how)
             except InputError as error:
                 problems.append(str(error))
 
-    files = (member for member in members(path) if member[1] is not None)
+    read = contents(path, layout)
     progress = tqdm(total=len(names), desc=source, unit=" images", disable=None)  # None: only on a terminal
     with ThreadPoolExecutor(_THREADS) as pool, progress:
-        while batch := list(itertools.islice(files, _DECODED_AT_ONCE)):
+        while batch := list(itertools.islice(read, _DECODED_AT_ONCE)):
             list(pool.map(fill, (batch[thread::_THREADS] for thread in range(_THREADS))))  # list: raises what they do
             progress.update(len(batch))
+    if missing := [f"{name} was gone when it was to be read: run it again" for name in names if name not in manifest]:
+        raise InputError(layouts.listed_problems(path, "images changed meanwhile", missing))
     if problems:
-        raise InputError(_listed(path, f"of {len(names):,} images cannot be read", problems))
+        raise InputError(layouts.listed_problems(path, f"of {len(names):,} images cannot be read", problems))
     if dark:
         example = min(dark)
         print(f"{path}: {len(dark):,} {decode.DARK} ({example}, ...): {decode.DARK_REMEDY}", file=sys.stderr)
 
     every = Part(pixels, labels, np.arange(len(names)))
-    sizes = [sum(map(len, part.values())) for part in layout.values()]
-    bounds = [0, *itertools.accumulate(sizes)]
-    parts = {part: every.take(slice(*ends)) for part, ends in zip(layout, itertools.pairwise(bounds), strict=True)}
-    return Source(source, digest_of(manifest), classes, parts["train"], parts.get("val"), parts["test"])
-
-
-def _listed(path: Path, what: str, problems: list[str]) -> str:
-    """One message for all of them."""
-    lines = [printable(problem) for problem in sorted(problems)]
-    if len(lines) == 1:
-        return f"{path}: {lines[0]}"
-    rest = [f"and {len(lines) - _NAMED:,} more"] if len(lines) > _NAMED else []
-    return "\n  ".join([f"{path}: {len(lines):,} {what}:", *lines[:_NAMED], *rest])
+    bounds = [0, *itertools.accumulate(map(sum, sizes))]
+    parts = {
+        part: every.take(slice(*ends)) for part, ends in zip(layout.parts, itertools.pairwise(bounds), strict=True)
+    }
+    files = tuple(f"{layout.top}{name}" for name in names)
+    return Source(source, digest_of(manifest), classes, parts["train"], parts.get("val"), parts.get("test"), files)

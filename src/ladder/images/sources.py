@@ -58,7 +58,7 @@ def _digits(data: Data, path: Path) -> Source:
     """scikit-learn's 1,797 handwritten digits, 8x8 in 17 levels of gray; one part."""
     contents = dict(_contents(path))
     grays, labels = (np.load(io.BytesIO(contents[name]), allow_pickle=False) for name in (DIGITS, DIGIT_LABELS))
-    fitted = [decode.fit(Image.fromarray(gray).convert("RGB"), data.image_size) for gray in grays]
+    fitted = [decode.fit(Image.fromarray(gray).convert("RGB"), data.image_size, data.fit) for gray in grays]
     pixels = np.stack([np.asarray(image).transpose(2, 0, 1) for image in fitted])
     digest = hashlib.sha256(grays.tobytes() + labels.tobytes()).hexdigest()
     train = Part(pixels, labels, np.arange(len(labels)))

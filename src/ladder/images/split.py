@@ -3,31 +3,34 @@
 import math
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
-from ladder.core.errors import InputError
-from ladder.core.types import Part, Source, Split
+from ladder.core.types import Source, Split
+from ladder.images.draws import draw
 from ladder.params import Data
 
 _CHUNK = 1000  # images; np.bincount widens each pixel to 8 bytes
 
 
-def split(source: Source, data: Data) -> Split:
+def split(source: Source, data: Data, group: np.ndarray | None = None) -> Split:
     """Draw the parts that the source does not bring, test first, from its training part.
 
-    `data.test_size` and `data.val_size` are numbers of images; null where the source brings the part, which then is
-    passed on as it is. Every class keeps its share; images stay in the order of their ids.
+    `data.test_size` and `data.val_size` are numbers of images, or shares of the training part as it comes; null where
+    the source brings the part, which then is passed on as it is. Every class keeps its share; images stay in the order
+    of their ids.
+
+    Args:
+        group: int64, by id: images of one group stay on one side, and sizes and shares are met as well as they allow.
     Raises: InputError for a size that leaves some part without an image of some class.
     """
-    train, val, test = source.train, source.val, source.test
+    train, val, test, whole = source.train, source.val, source.test, len(source.train)
     if data.test_size is not None:
-        train, test = _draw(train, data.test_size, "data.test_size", source.classes, data.split_seed)
+        train, test = draw(train, data.test_size, whole, "data.test_size", source.classes, data.split_seed, group)
     if data.val_size is not None:
-        train, val = _draw(train, data.val_size, "data.val_size", source.classes, data.split_seed)
+        train, val = draw(train, data.val_size, whole, "data.val_size", source.classes, data.split_seed, group)
     assert val is not None, "sources.read has matched the source's parts with the params"
-    assert test is not None, "params.Data has matched the source with the params"
+    assert test is not None, "sources.read and params.Data have matched them"
     mean, std = statistics(train.images)
-    return Split(train, val, test, source.classes, mean, std, source.name, source.digest)
+    return Split(train, val, test, source.classes, mean, std, source.name, source.digest, data.fit, source.files)
 
 
 def statistics(images: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -51,18 +54,3 @@ def _channel_statistics(pixels: np.ndarray) -> tuple[float, float]:
     total = sum(level * count for level, count in levels)
     squares = sum(level**2 * count for level, count in levels)
     return total / (255 * number), math.sqrt(number * squares - total**2) / (255 * number)
-
-
-def _draw(part: Part, size: int, key: str, classes: tuple[str, ...], seed: int) -> tuple[Part, Part]:
-    """The part without a stratified draw of `size` images, and the draw."""
-    counts = np.bincount(part.labels, minlength=len(classes))
-    if counts.min() >= 2 and len(classes) <= size <= len(part) - len(classes):
-        indices = train_test_split(np.arange(len(part)), test_size=size, stratify=part.labels, random_state=seed)
-        rest, drawn = (part.take(np.sort(chosen)) for chosen in indices)
-        if all(len(np.unique(side.labels)) == len(classes) for side in (rest, drawn)):
-            return rest, drawn
-    rarest = counts.argmin()
-    raise InputError(
-        f"{key}={size} cannot be drawn from {len(part)} images of {len(classes)} classes (the rarest, {classes[rarest]}"
-        f", has {counts[rarest]}): what is drawn and what is left each need at least one image of every class"
-    )

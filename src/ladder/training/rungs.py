@@ -40,7 +40,7 @@ def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> No
         with ours.stoppable(), memory.lowering(needs(run.name, cfg)):
             val = loop.fit(model, split.train, split.val, cfg, ours, make_loss and make_loss())
         test = loop.predict(model, split.test, cfg.hardware.predict_batch_size)
-        config = model.config | {"image_size": split.train.images.shape[-1]}  # what users' images are resized to
+        config = model.config | splits.taken(split)  # what users' images are made
         checkpoints.save(f"models/{run.name}", Checkpoint(config, loop.cpu_copy(model)))
         answers = Predictions(
             val, Logits(test.numpy(), split.test.labels, split.test.ids), split.classes, provenance(model, split, cfg)

@@ -1,4 +1,4 @@
-"""data/split/: {train,val,test}.npz and split.json, which has their digests."""
+"""data/split/: {train,val,test}.npz and split.json, which has their digests; files.json, names of one's own images."""
 
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from ladder.core.artifacts import files, sealed
-from ladder.core.types import Part, Split
+from ladder.core.types import SQUASH, Part, Split
 
 PARTS = ("train", "val", "test")
-ABOUT = "split.json"
+ABOUT, FILES = "split.json", "files.json"
 MAKES = "`dvc repro split` makes it"
 
 
@@ -19,8 +19,12 @@ def save(folder: str | Path, split: Split) -> None:
         part = getattr(split, name)
         with files.atomic(folder / f"{name}.npz") as temporary, temporary.open("wb") as file:
             np.savez(file, images=part.images, labels=part.labels, ids=part.ids)
-    about = {name: getattr(split, name) for name in ("source", "digest", "classes", "mean", "std")}
-    sealed.write_json(folder / ABOUT, about, {name: sealed.sha256(folder / f"{name}.npz") for name in PARTS})
+    about = {name: getattr(split, name) for name in ("source", "digest", "classes", "mean", "std")} | _fitted(split)
+    digests = {name: sealed.sha256(folder / f"{name}.npz") for name in PARTS}
+    if split.files:
+        sealed.write_json(folder / FILES, {"files": list(split.files)}, {})
+        digests[FILES] = sealed.sha256(folder / FILES)
+    sealed.write_json(folder / ABOUT, about, digests)
 
 
 def load(folder: str | Path) -> Split:
@@ -30,7 +34,7 @@ def load(folder: str | Path) -> Split:
         about, digests = sealed.read_json(folder / ABOUT)
         lists: dict[str, Any] = {name: tuple(about.pop(name)) for name in ("classes", "mean", "std")}
         parts: dict[str, Any] = {name: _part(folder, name, digests) for name in PARTS}
-        return Split(**parts, **lists, **about)
+        return Split(**parts, **lists, **about, files=_files(folder, digests))
 
 
 def load_part(folder: str | Path, name: str) -> Part:
@@ -38,6 +42,30 @@ def load_part(folder: str | Path, name: str) -> Part:
     folder = Path(folder)
     with sealed.reading(folder / f"{name}.npz", "part of a split", MAKES):
         return _part(folder, name, sealed.read_json(folder / ABOUT)[1])
+
+
+def taken(split: Split) -> dict[str, Any]:
+    """What a model trained on it says of the images that it takes: `image_size` (pixels), and `fit` if not squashed."""
+    return {"image_size": split.train.images.shape[-1], **_fitted(split)}
+
+
+def _fitted(split: Split) -> dict[str, str]:
+    """Nothing where images are squashed, so that files say what they said before there was a choice."""
+    return {} if split.fit == SQUASH else {"fit": split.fit}
+
+
+def load_files(folder: str | Path) -> tuple[str, ...]:
+    """Names of one's own images, by id; none for a published source. Raises InputError where they are damaged."""
+    folder = Path(folder)
+    with sealed.reading(folder, "split", MAKES):
+        return _files(folder, sealed.read_json(folder / ABOUT)[1])
+
+
+def _files(folder: Path, digests: dict[str, str]) -> tuple[str, ...]:
+    if FILES not in digests:
+        return ()
+    sealed.check(folder / FILES, digests[FILES])
+    return tuple(sealed.read_json(folder / FILES)[0]["files"])
 
 
 def _part(folder: Path, name: str, digests: dict[str, str]) -> Part:
