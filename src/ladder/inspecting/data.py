@@ -144,7 +144,7 @@ def _parts(split: Split) -> dict[str, Part]:
 def _equal(images: np.ndarray, part: np.ndarray) -> np.ndarray:
     """Whether another image in each part has the same pixels, bool (N, 3)."""
     numbers: dict[bytes, int] = {}
-    group = np.array([numbers.setdefault(hashlib.sha256(image).digest(), len(numbers)) for image in images])
+    group = np.array([numbers.setdefault(hashlib.sha256(image.tobytes()).digest(), len(numbers)) for image in images])
     members = np.bincount(group * len(PARTS) + part, minlength=len(numbers) * len(PARTS)).reshape(-1, len(PARTS))
     itself = np.eye(len(PARTS), dtype=int)[part]
     return members[group] - itself > 0
