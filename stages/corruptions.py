@@ -19,7 +19,7 @@ OUTPUTS = ["metrics/corruptions.json", f"{FOLDER}/accuracies.csv", f"{FOLDER}/ac
 def main() -> None:
     rungs = ladder_file.read().rungs
     inputs = ["ladder.yaml", "data/split", *(f"models/{rung}" for rung in rungs)]
-    with runs.stage("corruptions", lambda p: p.corrupting(), inputs=inputs, outputs=OUTPUTS) as run:
+    with runs.stage("corruptions", corruptions.settings, inputs=inputs, outputs=OUTPUTS) as run:
         cfg, test = run.params, splits.load_part("data/split", "test")
         device, batch = devices.select(cfg.hardware), cfg.hardware.predict_batch_size
         part = test.take(corruptions.drawn(len(test), cfg.corruptions.images, cfg.seed))

@@ -19,9 +19,9 @@ OUTPUTS = ["metrics/data.json", *TABLES, f"{FOLDER}/near_duplicates.png"]
 
 def main() -> None:
     inputs = [params.read().data.path, "data/split"]
-    with runs.stage("inspect", lambda p: p.inspecting(), inputs=inputs, outputs=OUTPUTS) as run:
+    with runs.stage("inspect", data.settings, inputs=inputs, outputs=OUTPUTS) as run:
         cfg, split = run.params, splits.load("data/split")
-        found = data.duplicates(split, split.files, hash_bits=cfg.hash_bits, difference=cfg.difference)
+        found = data.duplicates(split, cfg.inspect)
         files.write_csv(f"{FOLDER}/counts.csv", data.counts(split))
         files.write_csv(f"{FOLDER}/sizes.csv", data.sizes(split, sizes.read(cfg.data, data.images(split))))
         files.write_csv(f"{FOLDER}/overlaps.csv", data.overlaps(found))

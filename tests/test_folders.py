@@ -21,7 +21,9 @@ MAY_IMPORT = {
     "reporting": {"drawing", "scoring", "core"},
     "running": {"core"},
 }
-PARAMS = {LADDER / f"{name}.py" for name in ("params", "params_groups", "params_file", "ladder_file")}
+PARAMS = {
+    LADDER / f"{name}.py" for name in ("params", "params_groups", "params_inspecting", "params_file", "ladder_file")
+}
 PEOPLES = {LADDER / "presets.py", LADDER / "predict.py"}
 
 

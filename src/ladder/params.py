@@ -16,15 +16,12 @@ from ladder.params_file import describe, load_yaml
 from ladder.params_groups import (
     Aug,
     Benchmark,
-    Corruptions,
     Data,
     Distill,
     Ensemble,
     Evaluate,
     Group,
     Hardware,
-    Inspect,
-    Labels,
     Model,
     Quantize,
     Recipe,
@@ -34,6 +31,7 @@ from ladder.params_groups import (
     Start,
     Uncertainty,
 )
+from ladder.params_inspecting import Corruptions, Inspect, Labels
 
 PATH = "params.yaml"
 STUDENT = "distill"  # the rung that is deployed
@@ -102,21 +100,6 @@ class Quantizing(Computing, Quantize):
 
 class Scoring(Computing, Evaluate):
     """All the params that the stage `evaluate` depends on."""
-
-
-class Inspecting(Inspect):
-    """All the params that the stage `inspect` depends on."""
-
-    data: Data
-
-
-class Corrupting(Computing):
-    """All the params that the stage `corruptions` depends on."""
-
-    seed: int
-    hardware: Hardware
-    corruptions: Corruptions
-    confidence: float
 
 
 class Benchmarking(Group):
@@ -219,20 +202,6 @@ class Params(Group):
     def doubts(self) -> Doubts:
         """The params of the stage `uncertainty`."""
         return Doubts(threads=self.hardware.threads, teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins)
-
-    def inspecting(self) -> Inspecting:
-        """The params of the stage `inspect`."""
-        return Inspecting(data=self.data, **dict(self.inspect))
-
-    def corrupting(self) -> Corrupting:
-        """The params of the stage `corruptions`."""
-        return Corrupting(
-            threads=self.hardware.threads,
-            seed=self.seed,
-            hardware=self.hardware,
-            corruptions=self.corruptions,
-            confidence=self.evaluate.confidence,
-        )
 
     def benchmarking(self) -> Benchmarking:
         """The params of the stage `benchmark`."""

@@ -235,42 +235,6 @@ class Uncertainty(Group):
     passes: Annotated[int, Field(ge=2, le=10_000)]
 
 
-class Inspect(Group):
-    """Near-duplicates: at most so many of a hash's 64 bits differ, and thumbnails by at most a share of their contrast.
-
-    See `images.near_duplicates`.
-    """
-
-    hash_bits: Annotated[int, Field(ge=0, le=32)]
-    difference: Fraction
-
-
-class Labels(Group):
-    """Doubtful labels: how many of validation and test are listed."""
-
-    listed: Positive
-
-
-Strength = Annotated[float, Field(gt=0, lt=1)]
-Sigma = Annotated[float, Field(gt=0, le=16)]
-Quality = Annotated[int, Field(ge=1, le=95)]
-
-
-class Corruptions(Group):
-    """Test images made worse, each corruption at two strengths, the weaker one first; `images`: drawn for it, at most.
-
-    noise: standard deviation, and brightness: what is added to the value of HSV, as shares of the range of a pixel.
-    blur: the Gaussian's deviation, pixels in an image of 32. jpeg: quality. shift: how far, as a share of the side.
-    """
-
-    images: Positive
-    noise: Annotated[list[Strength], Field(min_length=2, max_length=2)]
-    blur: Annotated[list[Sigma], Field(min_length=2, max_length=2)]
-    jpeg: Annotated[list[Quality], Field(min_length=2, max_length=2)]
-    brightness: Annotated[list[Strength], Field(min_length=2, max_length=2)]
-    shift: Annotated[list[Strength], Field(min_length=2, max_length=2)]
-
-
 class Benchmark(Group):
     """Timed queries at batch 1 for each variant."""
 

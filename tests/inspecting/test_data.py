@@ -9,9 +9,10 @@ from sklearn.datasets import load_sample_images
 
 from ladder.core.types import Part, Split
 from ladder.inspecting import data
+from ladder.params import Inspect
 
 PHOTO = Image.fromarray(load_sample_images().images[0])
-BOUNDS = {"hash_bits": 10, "difference": 0.5}
+BOUNDS = Inspect(hash_bits=10, difference=0.5)
 
 
 def views(number: int) -> np.ndarray:
@@ -65,7 +66,7 @@ def test_sizes_before_resizing_by_part(twice):
 
 
 def test_what_stands_again_is_counted_within_and_across_parts(twice):
-    table = data.overlaps(data.duplicates(twice, (), **BOUNDS)).set_index(["part", "again_in"])
+    table = data.overlaps(data.duplicates(twice, BOUNDS)).set_index(["part", "again_in"])
     counted = {pair: (row["exact"], row["near"]) for pair, row in table.iterrows()}
     assert counted == {
         ("train", "train"): (2, 2), ("train", "val"): (1, 1), ("train", "test"): (1, 2),
@@ -77,7 +78,7 @@ def test_what_stands_again_is_counted_within_and_across_parts(twice):
 
 def test_pairs_name_both_images_the_most_telling_first(twice):
     files = tuple(f"{number}.png" for number in range(23))
-    found = data.duplicates(twice, files, **BOUNDS)
+    found = data.duplicates(dataclasses.replace(twice, files=files), BOUNDS)
     ids = [tuple(row) for row in found.pairs[["first_id", "second_id"]].to_numpy().tolist()]
     assert ids[0] == (11, 21), "across parts, and of another class"
     assert ids[-1] == (12, 13), "within one part, and of one class"
@@ -89,7 +90,7 @@ def test_pairs_name_both_images_the_most_telling_first(twice):
 
 
 def test_the_headline_counts_test_images_that_training_has_seen(twice):
-    found = data.headline(data.duplicates(twice, (), **BOUNDS))
+    found = data.headline(data.duplicates(twice, BOUNDS))
     assert found == {
         "test_exact_in_train": 1 / 3, "test_near_in_train": 2 / 3, "test_near_in_train_or_val": 2 / 3,
         "val_near_in_train": 1 / 2, "train_near_within": 2 / 5, "test_near_within": 0.0,
@@ -98,14 +99,14 @@ def test_the_headline_counts_test_images_that_training_has_seen(twice):
 
 
 def test_each_test_image_is_shown_once_beside_its_closest_training_image(twice):
-    rows, train, test = data.across(data.duplicates(twice, (), **BOUNDS), twice, 24)
+    rows, train, test = data.across(data.duplicates(twice, BOUNDS), twice, 24)
     assert rows[["first_id", "second_id"]].to_numpy().tolist() == [[10, 22], [11, 21]]
     assert np.array_equal(train, twice.train.images[[0, 1]])
     assert np.array_equal(test, twice.test.images[[2, 1]])
 
 
 def test_nothing_is_found_where_nothing_stands_twice(split):
-    found = data.duplicates(split, (), **BOUNDS)
+    found = data.duplicates(split, BOUNDS)
     assert not found.exact.any()
     assert not found.near.any()
     assert found.pairs.empty
@@ -117,6 +118,6 @@ def test_pairs_of_images_that_are_all_alike_are_listed_up_to_a_bound(twice, monk
     monkeypatch.setattr(data, "LISTED", 7)
     alike = np.repeat(views(1), 300, axis=0)
     many = dataclasses.replace(twice, train=part(alike, [0] * 300, 100))
-    found = data.duplicates(many, (), **BOUNDS)
+    found = data.duplicates(many, BOUNDS)
     assert len(found.pairs) == 7
     assert found.share("train", "train", exact=True) == 1

@@ -13,13 +13,32 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from scipy.special import ndtri
 
-from ladder.params import Corruptions
+from ladder.params import Computing, Corruptions, Hardware, Params
 from ladder.scoring import scores
 
 NONE = "none"
 _AT_ONCE = 256  # images; bounds memory where they are photographs
 # What is compared: the pairs of rungs that differ in one thing.
 PAIRS = {"augmentation": ("train_aug", "train_noaug"), "distillation": ("distill", "train_student")}
+
+
+class Settings(Computing):
+    """All the params that the stage `corruptions` depends on."""
+
+    seed: int
+    hardware: Hardware
+    corruptions: Corruptions
+    confidence: float
+
+
+def settings(p: Params) -> Settings:
+    return Settings(
+        threads=p.hardware.threads,
+        seed=p.seed,
+        hardware=p.hardware,
+        corruptions=p.corruptions,
+        confidence=p.evaluate.confidence,
+    )
 
 
 def grid(cfg: Corruptions) -> Iterator[tuple[str, float]]:

@@ -9,8 +9,20 @@ import pandas as pd
 from ladder.core.artifacts.splits import PARTS
 from ladder.core.types import Part, Split
 from ladder.images import near_duplicates
+from ladder.params import Data, Group, Inspect, Params
 
 LISTED = 1000  # pairs in the table: across parts and with other labels first, then the closest
+
+
+class Settings(Group):
+    """All the params that the stage `inspect` depends on."""
+
+    data: Data
+    inspect: Inspect
+
+
+def settings(p: Params) -> Settings:
+    return Settings(data=p.data, inspect=p.inspect)
 
 
 @dataclass(frozen=True)
@@ -63,13 +75,8 @@ def sizes(split: Split, found: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def duplicates(split: Split, files: tuple[str, ...], *, hash_bits: int, difference: float) -> Duplicates:
-    """Find equal images and near-duplicates within and across the parts. Some 30 seconds for 60,000 images of 32 px.
-
-    Args:
-        files: names by id, or none.
-        hash_bits, difference: bounds of `near_duplicates.pairs`.
-    """
+def duplicates(split: Split, bounds: Inspect) -> Duplicates:
+    """Find equal images and near-duplicates within and across the parts. Some 30 seconds for 60,000 images of 32 px."""
     parts = _parts(split)
     part = np.repeat(np.arange(len(PARTS)), [len(one) for one in parts.values()])
     labels, ids = (np.concatenate([getattr(one, field) for one in parts.values()]) for field in ("labels", "ids"))
@@ -78,7 +85,7 @@ def duplicates(split: Split, files: tuple[str, ...], *, hash_bits: int, differen
     near = exact.copy()
     conflicting = np.zeros(len(part), bool)
     best = pd.DataFrame({"rank": [0], "difference": np.zeros(1, np.float32), "first": [0], "second": [0]}).head(0)
-    found = near_duplicates.pairs(images.transpose(0, 2, 3, 1), bits=hash_bits, share=difference)
+    found = near_duplicates.pairs(images.transpose(0, 2, 3, 1), bits=bounds.hash_bits, share=bounds.difference)
     for first, second, apart in found:
         near[first, part[second]] = near[second, part[first]] = True
         other = labels[first] != labels[second]
@@ -91,7 +98,7 @@ def duplicates(split: Split, files: tuple[str, ...], *, hash_bits: int, differen
     for end in ("first", "second"):
         at = best[end].to_numpy(int)
         columns |= {f"{end}_part": np.array(PARTS)[part[at]], f"{end}_id": ids[at]}
-        columns |= {f"{end}_file": [files[number] for number in ids[at]]} if files else {}
+        columns |= {f"{end}_file": [split.files[number] for number in ids[at]]} if split.files else {}
         columns |= {f"{end}_class": np.array(split.classes, object)[labels[at]]}
     return Duplicates(part, exact, near, conflicting, pd.DataFrame(columns | {"difference": best["difference"]}))
 
