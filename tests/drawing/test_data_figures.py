@@ -55,6 +55,6 @@ def test_corruptions_have_a_column_each_and_their_mean(tmp_path):
     )  # fmt: skip
     figure = data_figures.corrupted(tmp_path / "a.png", table, "Title\nmore")
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [
-        "none", "noise 0.06", "noise 0.1", "mean of these"
+        "none", "noise 0.06", "noise 0.1", "mean of 2"
     ]  # fmt: skip
     assert [text for text in texts(figure) if text == "50"] == ["50", "50"]

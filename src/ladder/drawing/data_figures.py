@@ -66,7 +66,9 @@ def corrupted(path: str | Path, table: pd.DataFrame, title: str) -> Figure:
     labels = [f"{kind} {strength:g}" if strength else kind for kind, strength in columns.itertuples(index=False)]
     accuracy = table["accuracy"].to_numpy().reshape(len(names), len(columns))
     mean = accuracy[:, 1:].mean(axis=1, keepdims=True)
-    return plots.class_accuracies(path, np.hstack([accuracy, mean]), names, [*labels, "mean of these"], title)
+    return plots.class_accuracies(
+        path, np.hstack([accuracy, mean]), names, [*labels, f"mean of {len(labels) - 1}"], title
+    )
 
 
 def pair_sheet(path: str | Path, left: np.ndarray, right: np.ndarray, captions: Sequence[str], title: str) -> Figure:

@@ -62,6 +62,6 @@ def described(table: pd.DataFrame) -> str:
         for part, rows in ((part, table["part"] == part) for part in PARTS)
     )
     return (
-        f"the ensemble's answers speak against {counts}: to be looked at, for it doubts hard images, too\n"
-        "training labels were not compared: the networks have learned them"
+        f"the ensemble speaks against {counts}: to be looked at\n"
+        "it doubts hard images, too; training labels were not compared, the networks learned them"
     )
