@@ -1,5 +1,6 @@
 """What corruptions cost: the rungs' Checkpoints, test images -> accuracy of each under each. Never used to choose."""
 
+import torch
 from tqdm import tqdm
 
 from ladder import ladder_file
@@ -23,7 +24,8 @@ def main() -> None:
         cfg, test = run.params, splits.load_part("data/split", "test")
         device, batch = devices.select(cfg.hardware), cfg.hardware.predict_batch_size
         part = test.take(corruptions.drawn(len(test), cfg.corruptions.images, cfg.seed))
-        trained = {rung: models.restore(checkpoints.load(f"models/{rung}")).to(device) for rung in rungs}
+        restored = {rung: models.restore(checkpoints.load(f"models/{rung}")).to(device) for rung in rungs}
+        trained = {rung: model.to(memory_format=torch.channels_last) for rung, model in restored.items()}  # as trained
         correct: dict = {rung: {} for rung in rungs}
         for how in tqdm(list(corruptions.grid(cfg.corruptions)), "corruptions", disable=None):  # None: on a terminal
             seen = Part(corruptions.corrupt(part.images, *how, cfg.seed), part.labels, part.ids)

@@ -14,12 +14,13 @@ from ladder.scoring import metrics
 
 FOLDER = "plots/data"
 TABLES = [f"{FOLDER}/{name}.csv" for name in ("counts", "sizes", "overlaps", "pairs")]
-OUTPUTS = ["metrics/data.json", *TABLES, f"{FOLDER}/near_duplicates.png"]
 
 
 def main() -> None:
-    inputs = [params.read().data.path, "data/split"]
-    with runs.stage("inspect", data.settings, inputs=inputs, outputs=OUTPUTS) as run:
+    given = params.read().data
+    inputs, picture = [given.path, "data/split"], f"{given.pictures}/data/near_duplicates.png"
+    outputs = ["metrics/data.json", *TABLES, picture]
+    with runs.stage("inspect", data.settings, inputs=inputs, outputs=outputs) as run:
         cfg, split = run.params, splits.load("data/split")
         found = data.duplicates(split, cfg.inspect)
         files.write_csv(f"{FOLDER}/counts.csv", data.counts(split))
@@ -31,7 +32,7 @@ def main() -> None:
 
         share = headline["test_near_in_train"]
         closest = data.across(found, split, data_figures.PAIRS_ON_A_SHEET)
-        data_figures.near_duplicates(f"{FOLDER}/near_duplicates.png", *closest, share, len(split.test))
+        data_figures.near_duplicates(picture, *closest, share, len(split.test))
     print(
         f"inspect: {share:.1%} of {len(split.test):,} test images have a near-duplicate in train,"
         f" {headline['test_exact_in_train']:.1%} the same pixels"

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ladder import params
 from ladder.core import runs
 from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import exit_on_input_error
@@ -11,11 +12,13 @@ from ladder.scoring import ensembling, metrics
 
 ANSWERS = "predictions/voted/ensemble.npz"
 FOLDER = "plots/labels"
-OUTPUTS = ["metrics/labels.json", f"{FOLDER}/doubtful.csv", f"{FOLDER}/doubtful.png"]
+OUTPUTS = ["metrics/labels.json", f"{FOLDER}/doubtful.csv"]
 
 
 def main() -> None:
-    with runs.stage("labels", lambda p: p.labels, inputs=["data/split", ANSWERS], outputs=OUTPUTS) as run:
+    picture = f"{params.read().data.pictures}/labels/doubtful.png"
+    outputs = [*OUTPUTS, picture]
+    with runs.stage("labels", labels.settings, inputs=["data/split", ANSWERS], outputs=outputs) as run:
         model = predictions.load(ANSWERS)
         parts = {name: splits.load_part("data/split", name) for name in labels.PARTS}
         ensembling.require_test_images({ANSWERS: model.test.ids}, parts["test"].ids)
@@ -26,7 +29,7 @@ def main() -> None:
         worst = table.head(data_figures.ON_A_SHEET)
         images = [parts[row.part].images[parts[row.part].ids == row.id][0] for row in worst.itertuples()]
         title = f"The {len(worst)} most doubtful of {len(table):,} labels\n{labels.described(table)}"
-        data_figures.doubtful(f"{FOLDER}/doubtful.png", worst, np.stack(images), title)
+        data_figures.doubtful(picture, worst, np.stack(images), title)
     print(f"labels: {labels.described(table)}")
 
 

@@ -14,7 +14,7 @@ from ladder.params import Data
 def own(path: Path, **changes) -> Data:
     """Params of images that lie at `path`."""
     values = {"source": "image_folder", "path": str(path), "image_size": 32, "split_seed": 0, "val_size": 1}
-    return Data(**values | {"test_size": None, "groups": None, "fit": "squash"} | changes)
+    return Data(**values | {"test_size": None, "groups": None, "fit": "squash", "pictures": "plots"} | changes)
 
 
 def pixel(level: int) -> bytes:

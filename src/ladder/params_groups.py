@@ -54,7 +54,8 @@ class Data(Group):
     `path`: the folder that the stage `images` makes of the source, or one's own images. `fit`: how images that are no
     squares become some (`images.decode.fit`), in training and in use. Sizes are numbers of images,
     or shares below 1 of those in the source's training part; null where the source brings the part. `groups`: a pattern
-    over file names, whose match names what must stay on one side: a patient, a video, a scene.
+    over file names, whose match names what must stay on one side: a patient, a video, a scene. `pictures`: the
+    folder of pictures that show images, of which Git ignores `private`.
     """
 
     source: SourceName
@@ -65,6 +66,7 @@ class Data(Group):
     val_size: Size
     test_size: Size
     groups: Pattern
+    pictures: Literal["plots", "private"]
 
     @model_validator(mode="after")
     def path_fits_the_source(self):

@@ -29,7 +29,7 @@ def here(tmp_path, monkeypatch):
 
 def digits() -> Data:
     values = {"source": "digits", "path": "data/raw/digits", "image_size": 8, "split_seed": 0, "groups": None}
-    return Data(**values, fit="squash", val_size=1, test_size=1)
+    return Data(**values, fit="squash", pictures="plots", val_size=1, test_size=1)
 
 
 def read(source: str, archives: Path = Path("data/archives"), **changes) -> Source:
@@ -38,6 +38,7 @@ def read(source: str, archives: Path = Path("data/archives"), **changes) -> Sour
     canonical.write(Path(path), published.read(source, archives))
     sizes = {"val_size": 1, "test_size": 1 if source == "digits" else None}
     values = {"source": source, "path": path, "image_size": 32, "split_seed": 0, "groups": None, "fit": "squash"}
+    values["pictures"] = "plots"
     return sources.read(Data(**values | sizes | changes))
 
 
@@ -77,6 +78,7 @@ def test_cifar10_jpeg(monkeypatch):
     make_cifar10_jpeg(Path("data/archives"), monkeypatch)
     source = read("cifar10_jpeg")
     assert (source.name, source.classes, source.val) == ("cifar10_jpeg", ("cat", "dog"), None)
+    assert source.files == ()
     assert published.CIFAR10_JPEG.digest == f"sha256 of files {source.digest}"
     assert [levels(part) for part in (source.train, source.test)] == [[1, 2, 3], [4, 5]]
 

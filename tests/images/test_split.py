@@ -23,6 +23,7 @@ def data(**changes) -> Data:
         "val_size": 4,
         "test_size": None,
         "groups": None,
+        "pictures": "plots",
     }
     return Data(**values | changes)
 

@@ -4,6 +4,7 @@ import hashlib
 import io
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def read(data: Data) -> Source:
     """
     readers: dict[str, Callable[[Data, Path], Source]] = {
         "cifar10": _cifar10,
-        "cifar10_jpeg": folders.read,
+        "cifar10_jpeg": lambda data, path: replace(folders.read(data, path), files=()),  # they would be in every split
         "image_folder": folders.read,
         "digits": _digits,
     }

@@ -13,8 +13,19 @@ from cleanlab import rank
 from scipy.special import softmax
 
 from ladder.core.types import Logits, Predictions
+from ladder.params import Labels, Params
 
 PARTS = ("val", "test")
+
+
+class Settings(Labels):
+    """All the params that the stage `labels` depends on."""
+
+    pictures: str
+
+
+def settings(p: Params) -> Settings:
+    return Settings(pictures=p.data.pictures, **dict(p.labels))
 
 
 def ranked(model: Predictions, files: tuple[str, ...]) -> pd.DataFrame:
