@@ -1,12 +1,14 @@
 # `make help` lists the targets. Everything installs into .venv/, nothing outside of the repository.
+# PYTHONPATH: several clones may link one .venv, and each runs its own code.
 SHELL := bash
 PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || echo python3)
 VENV := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/src
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup clone-checked demo repro repro-rows test test-all fuzz lint tune check check-lock results release clean
+.PHONY: help setup clone-checked demo images repro repro-rows test test-all fuzz lint tune check check-lock results release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -24,6 +26,9 @@ demo: clone-checked setup  ## run the whole pipeline on bundled images, in .demo
 
 repro: clone-checked setup  ## what is stale, JOBS=n stages at a time; PRESET=name merges presets/name.yaml first; TARGETS="a b"
 	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && python tools/mend_lock.py && exec python -m ladder.running.repro $(if $(JOBS),--jobs $(JOBS)) $(TARGETS)
+
+images: clone-checked setup  ## check your own photos, track them, set params.yaml for them: DIR=path/to/photos
+	@python -m ladder.own_images "$(DIR)"
 
 repro-rows:
 	@echo "make: repro-rows is gone: make repro$(if $(PRESET), PRESET=$(PRESET)) JOBS=2 runs two stages at a time" >&2; exit 1
@@ -50,7 +55,7 @@ clean:  ## remove the demo, resume state and tool caches; results, data and .ven
 	@$(PYTHON) tools/held.py clean && rm -rf .demo .ladder .pytest_cache .ruff_cache .mypy_cache src/*.egg-info && find src stages tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 tune: setup  ## measure training speed by precision (nothing is written)
-	@PYTHONPATH=src python benchmarks/tune.py
+	@python benchmarks/tune.py
 
 results: setup  ## write the figures of metrics/ and plots/ into README.md and docs/benchmark.md
 	@python tools/results.py

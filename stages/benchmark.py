@@ -26,13 +26,14 @@ def main() -> None:
     inputs = ["data/split", "models/quantize", *(f"models/{rung}" for rung in benchmark.RUNGS)]
     inputs += [f"metrics/{name}.json" for name in (*benchmark.RUNGS, *deployed)]
     with runs.stage("benchmark", lambda p: p.benchmarking(), inputs=inputs, outputs=OUTPUTS) as run:
-        hardware, queries = run.params.hardware, run.params.queries
+        hardware, queries, seconds = run.params.hardware, run.params.queries, run.params.seconds
         device = devices.select(hardware)
-        images = splits.load_part("data/split", "test").images[:IMAGES]
+        images = splits.load_part("data/split", "test").images[:IMAGES].copy()  # what is timed is in memory
         threads = sorted({1, torch.get_num_threads()})
 
-        table, others = benchmark.measure(benchmark.variants(hardware, device.type), images, queries, threads)
-        conditions = benchmark.conditions(images, queries, threads, others)
+        chosen = benchmark.variants(hardware, device.type)
+        table, timed, others = benchmark.measure(chosen, images, queries, seconds, threads)
+        conditions = benchmark.conditions(images, timed, threads, others)
         files.write_csv(f"{FOLDER}/benchmark.csv", table)
         files.write_csv(f"{FOLDER}/machine.csv", conditions)
         processor = conditions.set_index("what")["value"]["processor"]

@@ -5,10 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from ladder.core import runs
-from ladder.core.artifacts import files, predictions
+from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import exit_on_input_error
 from ladder.drawing import plots
 from ladder.scoring import metrics, scores, tables
+
+SPLIT = "data/split/split.json"  # with the digest of the images' names, if they have any
+MISTAKES = 100  # rows of mistakes.csv: a person looks at them
 
 
 def main(answered: str) -> None:
@@ -19,8 +22,9 @@ def main(answered: str) -> None:
         f"{folder}/confusion.csv",
         f"{folder}/confusion.png",
         f"{folder}/classes.csv",
+        f"{folder}/mistakes.csv",
     ]
-    with runs.stage(f"evaluate@{name}", lambda p: p.scoring(), inputs=[answers], outputs=outputs) as run:
+    with runs.stage(f"evaluate@{name}", lambda p: p.scoring(), inputs=[answers, SPLIT], outputs=outputs) as run:
         read = predictions.load(answers)
         logits, labels, classes = read.test.logits, read.test.labels, read.classes
         headline = scores.headline(read, run.params)
@@ -34,7 +38,12 @@ def main(answered: str) -> None:
 
         by_class = scores.per_class(logits, labels, run.params.confidence)
         files.write_csv(f"{folder}/classes.csv", pd.DataFrame({"class": classes, **by_class}))
+
+        listed = tables.mistakes(read.test, classes, splits.load_files("data/split"), MISTAKES)
+        files.write_csv(f"{folder}/mistakes.csv", listed)
     print(f"{name}: accuracy {headline['accuracy']:.2%} ({interval}) on {len(labels):,} test images")
+    for warning in scores.warnings(logits, labels, classes, run.params.confidence):
+        print(f"{name}: warning: it {warning}")
 
 
 if __name__ == "__main__":

@@ -36,10 +36,11 @@ def quantize(rung: str, split: Split, calibration: np.ndarray, coverage: float) 
     difference = quantization.check(model, classifier, split.val.images[:CHECKED_IMAGES])
     print(f"{rung}: logits of PyTorch and ONNX Runtime differ by at most {difference:.1e}", flush=True)
 
+    sizes = {name: len(getattr(split, name)) for name in splits.PARTS}
     for kind, made in quantization.variants(model, calibration, coverage).items():
         data, precision = made.SerializeToString(), PRECISIONS[kind]
         provenance = trained | {"precision": precision}
-        about = {"classes": list(split.classes), **splits.taken(split), **provenance}
+        about = {"classes": list(split.classes), **splits.taken(split), "fit": split.fit, "images": sizes, **provenance}
         onnx_files.save(f"models/quantize/{rung}_{kind}.onnx", data, about)
         val, test = (_answers(data, part) for part in (split.val, split.test))
         predictions.save(f"predictions/deployed/{rung}_{kind}.npz", Predictions(val, test, split.classes, provenance))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ladder import ladder_file
+from ladder import ladder_file, params
 from ladder.core import runs
 from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import InputError, exit_on_input_error
@@ -11,22 +11,22 @@ from ladder.reporting import markdown, report
 from ladder.scoring import ensembling, ladder, metrics, scores
 
 FOLDER = "plots/report"
-PICTURES = [f"{FOLDER}/{name}.png" for name in ("ladder", "classes", "confused", "fixed", "broken")]
+PICTURES = [f"{FOLDER}/{name}.png" for name in ("ladder", "classes", "confused")]
 OUTPUTS = ["metrics/report.json", "report.md", f"{FOLDER}/comparisons.csv", *PICTURES]
 
 
 def main() -> None:
     every = ladder_file.read()
     answers = every.answers()
-    inputs = ["ladder.yaml", "data/split/test.npz", *answers.values(), markdown.TEMPLATES]
-    with runs.stage("report", report.settings, inputs=inputs, outputs=OUTPUTS) as run:
+    inputs = ["ladder.yaml", "data/split/test", "data/split/split.json", *answers.values(), markdown.TEMPLATES]
+    fixed, broken = (f"{params.read().data.pictures}/report/{name}.png" for name in ("fixed", "broken"))
+    outputs = [*OUTPUTS, fixed, broken]
+    with runs.stage("report", report.settings, inputs=inputs, outputs=outputs) as run:
         models = {name: predictions.load(path) for name, path in answers.items()}
         ensembling.require_same_images(models)
         test = splits.load_part("data/split", "test")
         if not np.array_equal(test.ids, next(iter(models.values())).test.ids):
-            raise InputError(
-                "data/split/test.npz holds other images than predictions/: `dvc repro report` remakes both"
-            )
+            raise InputError("data/split/test holds other images than predictions/: `dvc repro report` remakes both")
         cfg, seed = run.params, run.params.seed
         measured = {name: scores.headline(found, cfg.evaluate) for name, found in models.items()}
 
@@ -41,8 +41,9 @@ def main() -> None:
         ladder_plots.accuracies(f"{FOLDER}/ladder.png", models, measured, cfg.evaluate.confidence)
         ladder_plots.classes(f"{FOLDER}/classes.png", models)
         ladder_plots.confused(f"{FOLDER}/confused.png", models)
-        ladder_plots.flipped(f"{FOLDER}/fixed.png", models, test, right=ladder_plots.AUGMENTED, seed=seed)
-        ladder_plots.flipped(f"{FOLDER}/broken.png", models, test, right=ladder_plots.PLAIN, seed=seed)
+        named = splits.load_files("data/split")
+        ladder_plots.flipped(fixed, models, test, named, right=ladder_plots.AUGMENTED, seed=seed)
+        ladder_plots.flipped(broken, models, test, named, right=ladder_plots.PLAIN, seed=seed)
     for step, result, _, verdict in compared:
         print(f"{step.first} - {step.second}: {100 * result.difference:+.2f} points, {verdict}")
 

@@ -12,17 +12,18 @@ from ladder.scoring import ensembling, methods, metrics, passes
 
 STUDENT, ENSEMBLE = "distill", "ensemble"
 FOLDER, PASSES, PER_IMAGE = "plots/uncertainty", "predictions/mc_dropout", "predictions/uncertainty.npz"
-TABLES = ("scores.csv", "risk_coverage.csv")
-PICTURES = ("reliability.png", "risk_coverage.png", "most_uncertain.png", "confidently_wrong.png")
-OUTPUTS = ["metrics/uncertainty.json", *(f"{FOLDER}/{name}" for name in (*TABLES, *PICTURES)), PER_IMAGE]
+DRAWN = [f"{FOLDER}/{name}" for name in ("scores.csv", "risk_coverage.csv", "reliability.png", "risk_coverage.png")]
+SHEETS = ("most_uncertain.png", "confidently_wrong.png")
 
 
 def main() -> None:
-    roles = {"distill": STUDENT, "teacher": params.read().distill.teacher}
+    cfg = params.read()
+    roles, shown = {"distill": STUDENT, "teacher": cfg.distill.teacher}, f"{cfg.data.pictures}/uncertainty"
     answered = {name: f"predictions/trained/{name}.npz" for name in roles.values()}
     answered[ENSEMBLE] = f"predictions/voted/{ENSEMBLE}.npz"
     inputs = ["data/split", PASSES, *answered.values()]
-    with runs.stage("uncertainty", lambda p: p.doubts(), inputs=inputs, outputs=OUTPUTS) as run:
+    outputs = ["metrics/uncertainty.json", *DRAWN, *(f"{shown}/{name}" for name in SHEETS), PER_IMAGE]
+    with runs.stage("uncertainty", lambda p: p.doubts(), inputs=inputs, outputs=outputs) as run:
         test = splits.load_part("data/split", "test")
         models = {name: predictions.load(path) for name, path in answered.items()}
         sampled = {role: passes.load(f"{PASSES}/{name}.npz") for role, name in roles.items()}
@@ -36,12 +37,10 @@ def main() -> None:
             compared[f"{role}_single"] = methods.single(name, "one pass", models[name].test)
             compared[f"{role}_mc"] = methods.averaged(name, sampled[role])
         compared["ensemble"] = methods.single(ENSEMBLE, "vote", models[ENSEMBLE].test)
-
         per_image = {role: methods.per_image(found) for role, found in sampled.items()}
         columns = {f"{role}_{key}": array for role, arrays in per_image.items() for key, array in arrays.items()}
         with files.atomic(PER_IMAGE) as temporary, temporary.open("wb") as file:
             np.savez(file, ids=test.ids, labels=test.labels, **columns)
-
         rows = {key: methods.score(method, test.labels, run.params.ece_bins) for key, method in compared.items()}
         for role, values in per_image.items():
             rows[f"{role}_mc"] |= methods.disagreement(values, test.labels)
@@ -52,7 +51,8 @@ def main() -> None:
 
         figures.risk_coverage(f"{FOLDER}/risk_coverage.png", compared, rows, curves)
         figures.reliability(f"{FOLDER}/reliability.png", compared, rows, test.labels, run.params.ece_bins)
-        figures.sheets(FOLDER, compared["distill_mc"], per_image["distill"], test, models[STUDENT].classes)
+        named = splits.load_files("data/split")
+        figures.sheets(shown, compared["distill_mc"], per_image["distill"], test, models[STUDENT].classes, named)
     print(methods.describe(compared, rows))
 
 

@@ -4,8 +4,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
-from dvcfile import STAGES, arguments, inside, outs, script
+from dvcfile import STAGES, arguments, downstream, inside, outs, script
 from imports import FOLDERS, ROOT, folder_of, reached
 from ladder import ladder_file, params
 from ladder.core import runs
@@ -99,6 +101,14 @@ def test_every_group_of_params_is_read_by_some_stage():
 def test_every_rung_is_a_training_stage_and_the_reverse():
     training = {name for name, stage in STAGES.items() if f"plots/{name}/history.csv" in outs(stage)}
     assert training == set(LADDER.rungs)
+
+
+def test_the_benchmark_is_in_nobodys_way():
+    """Nothing waits for it, and `dvc repro`, which goes by the order of stages, runs it last."""
+    assert downstream({"benchmark"}) == {"benchmark"}
+    repo = Repo(str(ROOT))
+    order = plan_repro(get_active_graph(repo.index.graph), collect_stages(repo, [str(ROOT / "dvc.yaml")]))
+    assert order[-1].addressing.endswith("benchmark")
 
 
 def test_heavy_outputs_are_cached_and_small_ones_are_in_git():

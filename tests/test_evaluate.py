@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from imports import ROOT
-from ladder.core.artifacts import predictions
+from ladder.core.artifacts import predictions, splits
 from ladder.core.errors import InputError
 from ladder.core.types import Logits, Predictions
 from ladder.scoring import scores
@@ -19,7 +20,7 @@ from loaded import packages
 SCRIPT = ROOT / "stages/evaluate.py"
 LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
 ANSWERS = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 0])  # 8 of 10 right
-OUTPUTS = ["confusion.csv", "confusion.png", "classes.csv"]
+OUTPUTS = ["confusion.csv", "confusion.png", "classes.csv", "mistakes.csv"]
 
 
 def answered(labels: np.ndarray, answers: np.ndarray, first_id: int) -> Logits:
@@ -37,7 +38,8 @@ def stage():
 
 
 @pytest.fixture
-def made(workspace) -> Predictions:
+def made(workspace, split) -> Predictions:
+    splits.save("data/split", split)
     val, test = answered(LABELS[::-1], ANSWERS[::-1], 0), answered(LABELS, ANSWERS, 10)
     made = Predictions(val, test, ("cat", "dog", "frog"), {"source": "digits"})
     predictions.save("predictions/trained/train_aug.npz", made)
@@ -88,6 +90,50 @@ def test_outputs_hold_the_numbers(stage, made, workspace, tiny, capsys):
     assert said == ["train_aug: accuracy 80.00% (95% interval 49.02 to 94.33%) on 10 test images"]
 
 
+def surer(probability: float) -> Logits:
+    """As `made`, but for the last mistake, which the model is surer or less sure of."""
+    test = answered(LABELS, ANSWERS, 10)
+    test.logits[9] = np.log([probability, (1 - probability) / 2, (1 - probability) / 2])
+    return test
+
+
+@pytest.mark.parametrize(("probability", "first"), [(0.99, 9), (0.5, 3)])
+def test_mistakes_are_listed_surest_first_with_the_names_of_their_files(
+    stage, made, split, workspace, probability, first
+):
+    files = tuple(f"cat/{number}.jpg" for number in range(20))
+    splits.save("data/split", replace(split, files=files))
+    predictions.save("predictions/trained/train_aug.npz", replace(made, test=surer(probability)))
+    stage.main("trained/train_aug")
+    listed = pd.read_csv(workspace / "plots/train_aug/mistakes.csv")
+    assert listed["image"].tolist() == [files[10 + index] for index in (first, 12 - first)]
+    assert (listed["label"][0], listed["answer"][0]) == (("frog", "cat") if first == 9 else ("cat", "dog"))
+    assert listed["probability"].tolist() == pytest.approx(sorted([probability, 0.8], reverse=True))
+
+
+def test_published_images_have_numbers(stage, made, workspace):
+    stage.main("trained/train_aug")
+    assert pd.read_csv(workspace / "plots/train_aug/mistakes.csv")["image"].tolist() == [13, 19]
+
+
+@pytest.mark.parametrize(
+    ("answers", "warning"),
+    [
+        (np.zeros(10, int), "answers cat for every image"),
+        (
+            np.array([0, 0, 0, 1, 1, 2, 1, 1, 0, 0]),
+            "not distinguishable from always answering cat, which is",
+        ),
+        (ANSWERS, None),
+    ],
+)
+def test_a_useless_model_is_called_that(stage, made, answers, warning, capsys):
+    predictions.save("predictions/trained/train_aug.npz", replace(made, test=answered(LABELS, answers, 10)))
+    stage.main("trained/train_aug")
+    said = capsys.readouterr().out
+    assert (f"train_aug: warning: it {warning}" in said or "warning: it is " + str(warning) in said) == bool(warning)
+
+
 def test_same_predictions_give_the_same_bytes(stage, made, workspace):
     def run() -> dict[str, bytes]:
         stage.main("trained/train_aug")
@@ -120,9 +166,10 @@ def test_an_error_leaves_no_output_and_spares_the_history(stage, made, workspace
     assert os.listdir(workspace / "metrics") == []
 
 
-def test_missing_and_damaged_predictions_are_one_message(stage, workspace):
+def test_missing_and_damaged_predictions_are_one_message(stage, workspace, split):
     with pytest.raises(InputError, match=r"predictions/trained/train_aug\.npz is missing"):
         stage.main("trained/train_aug")
+    splits.save("data/split", split)
     (workspace / "predictions/trained").mkdir(parents=True)
     (workspace / "predictions/trained/train_aug.npz").write_bytes(b"half")
     with pytest.raises(InputError, match=r"predictions/trained/train_aug\.npz holds no predictions"):

@@ -40,7 +40,8 @@ def own(tmp_path_factory) -> Pipeline:
     """Eight images to train and two to test, tracked; the split of them, committed."""
     made = pipeline.create(tmp_path_factory.mktemp("own"))
     write(made.folder / "my_images", IMAGES)
-    edit(made.folder / "presets/own_images.yaml", r"val_size: \d+", "val_size: 2")
+    edit(made.folder / "presets/own_images.yaml", r"val_size: [\d.]+", "val_size: 2")
+    edit(made.folder / "presets/own_images.yaml", r"test_size: [\d.]+", "test_size: null")
     apply(made, "own_images")
     made.run("dvc", "add", "my_images")
     assert ran(made.run("dvc", "repro", "split")) == {"images", "split"}

@@ -1,6 +1,7 @@
 """`python -m ladder.predict` on tiny ONNX files and one checkpoint."""
 
 import contextlib
+import csv
 import io
 import json
 import os
@@ -22,7 +23,7 @@ from PIL import Image
 from conftest import colored
 from fuzzing import bounded
 from imports import ROOT, SRC
-from ladder import given_files, predict
+from ladder import given_files, predict, predict_output
 from odd_images import IN_TIFF, NOISE, encoded, tiff
 
 COLORS = {"red": (250, 20, 20), "green": (20, 250, 20), "blue": (20, 20, 250)}
@@ -73,10 +74,62 @@ def run(*arguments: str) -> int:
 def test_a_table_with_runners_up(clone, capsys):
     write_image(Path("a.png"), "red")
     assert run("a.png") == 0
-    header, row = capsys.readouterr().out.splitlines()
+    header, row, _, said = capsys.readouterr().out.splitlines()
+    assert said == "answered by models/quantize/distill_static.onnx: red, green, blue"
     assert header.split() == ["file", "class", "probability", "then"]
     assert row.split()[:3] == ["a.png", "red", "100.0%"]
     assert row.endswith("green 0.0%, blue 0.0%")
+
+
+def test_csv_has_a_row_for_each_image_and_says_the_model_aside(clone, capsys):
+    for name, color in (("f/b, c.png", "red"), ("f/a.png", "blue")):
+        write_image(Path(name), color)
+    assert run("f", "missing.png", "--csv", "--top", "2") == 1
+    out, err = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [(row["file"], row["class"], row["class_2"]) for row in rows] == [
+        ("f/a.png", "blue", "red"),
+        ("f/b, c.png", "red", "green"),
+    ]
+    assert all(float(row["probability"]) > float(row["probability_2"]) >= 0 for row in rows)
+    assert err.splitlines()[-1].startswith("predict: answered by models/quantize/distill_static.onnx")
+
+
+def test_csv_of_nothing_is_its_header(clone, capsys):
+    assert run("missing.png", "--csv") == 1
+    assert capsys.readouterr().out == "file,class,probability\n"
+
+
+def test_json_and_csv_are_not_both(clone):
+    with pytest.raises(SystemExit):
+        run("a.png", "--json", "--csv")
+
+
+def test_the_shipped_model_is_called_that(clone, capsys):
+    (clone / predict.OWN).unlink()
+    about = json.loads((write_onnx(clone / predict.RELEASED)).with_suffix(".json").read_text())
+    (clone / predict.RELEASED).with_suffix(".json").write_text(json.dumps(about | {"source": "cifar10_jpeg"}))
+    write_image(Path("a.png"), "red")
+    assert run("a.png") == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith(
+        "answered by release/student_int8.onnx, the model that comes with this repository, trained on"
+    )
+    assert "CIFAR-10: it knows red, green, blue and nothing else (`dvc repro quantize` makes one of your own" in said
+    assert run("a.png", "--json") == 0
+    assert "the model that comes with this repository" in json.loads(capsys.readouterr().out)["about"]
+
+
+@pytest.mark.parametrize("how", ["crop", "pad"])
+def test_images_are_made_square_as_in_training(clone, capsys, how):
+    """A red image with green ends: the crop sees no green, bars of gray change nothing of which color is strongest."""
+    about = json.loads((clone / predict.OWN).with_suffix(".json").read_text())
+    (clone / predict.OWN).with_suffix(".json").write_text(json.dumps(about | {"fit": how}))
+    image = Image.new("RGB", (40, 10), COLORS["green"])
+    image.paste(COLORS["red"], (15, 0, 25, 10))
+    image.save("a.png")
+    assert run("a.png", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["images"][0]["class"] == {"crop": "red", "pad": "green"}[how]
 
 
 def test_top_1_has_no_runners_up(clone, capsys):
@@ -105,7 +158,10 @@ def test_folders_are_searched_in_order(clone, capsys):
     for junk in ("f/Thumbs.db", "f/a/desktop.ini", "f/.DS_Store"):
         Path(junk).write_text("no image")
     assert run("f", "--json") == 0
-    found = json.loads(capsys.readouterr().out)["images"]
+    out, err = capsys.readouterr()
+    left_out = "f/.DS_Store, f/.git/, f/.hidden.png, f/Thumbs.db, f/a/desktop.ini"
+    assert err.splitlines() == [f"f: not read, hidden or a system's: {left_out}"]
+    found = json.loads(out)["images"]
     assert [(Path(image["file"]).as_posix(), image["class"]) for image in found] == [
         ("f/a/z.png", "blue"),
         ("f/b.JPG", "red"),
@@ -233,7 +289,9 @@ def nobody():
         os.seteuid(0)
 
 
-HALF = predict.Model(Path("half"), ["cat\n", "dog"], 4, lambda batch: np.log(np.full((1, len(batch), 2), 0.5)))
+HALF = predict.Model(
+    Path("half"), ["cat\n", "dog"], 4, "squash", "half", lambda batch: np.log(np.full((1, len(batch), 2), 0.5))
+)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="has other permissions")
@@ -312,7 +370,7 @@ def test_any_name_is_one_row_or_one_line(tmp_path_factory, names):
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         found, failures = predict.classify(HALF, [f"{folder}/{name}" for name, _ in names], 1)
         if found:
-            assert predict._write(predict.table(found))
+            assert predict_output.write(predict_output.as_table(found))
     good = sum(good for _, good in names)
     assert (len(found), failures) == (good, len(names) - good)
     assert len(err.getvalue().splitlines()) == failures
@@ -361,7 +419,7 @@ def test_an_answer_that_nobody_takes(tmp_path, redirect, reason, form):
 def test_problems_that_nobody_hears(tmp_path, redirect):
     ended = in_a_process(tmp_path, "a.png", "missing.png", redirect=redirect)
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert len(ended.stdout.splitlines()) == 2
+    assert len(ended.stdout.splitlines()) == 4
 
 
 def test_pillow_and_its_libraries_say_nothing(tmp_path):
@@ -400,6 +458,19 @@ def test_ctrl_c_is_one_line(clone, capsys, monkeypatch):
     monkeypatch.setattr(given_files, "read", stop)
     assert run("a.png") == 130
     assert told(capsys) == ["predict: stopped"]
+
+
+def test_out_of_memory_is_one_line_and_a_mistake_of_ours_is_not(clone, capsys, monkeypatch):
+    def fail(*_):
+        raise errors.pop()
+
+    errors = [ZeroDivisionError(), MemoryError("Unable to allocate 9 GiB")]
+    monkeypatch.setattr(given_files, "read", fail)
+    assert run("a.png") == 2
+    (line,) = told(capsys)
+    assert line.startswith("predict: out of memory (Unable to allocate 9 GiB): end other programs")
+    with pytest.raises(ZeroDivisionError):
+        run("a.png")
 
 
 # --- which model

@@ -34,7 +34,11 @@ RUN = {
     "dvc metrics show": ("tests/test_pipeline.py", '"dvc", "metrics", "show"'),
     "dvc metrics diff main my-branch": ("tests/test_pipeline.py", '"dvc", "metrics", "diff", "main", "other"'),
     "dvc exp run -S aug.enabled=false -n noaug": ("tests/test_pipeline.py", '"-S", "aug.enabled=false"'),
-    "dvc add my_images": ("tests/test_images_pipeline.py", '"dvc", "add", "my_images"'),
+    "make images DIR=path/to/photos": ("tests/test_own_images.py", "own_images.main("),
+    "python -m ladder.predict holiday/ --csv > holiday.csv": (
+        "tests/test_predict.py",
+        'run("f", "missing.png", "--csv"',
+    ),
     "python -m ladder.presets flags demo": ("tests/test_presets.py", "presets.flags("),
 }
 EXCEPTIONS = {
@@ -43,7 +47,7 @@ EXCEPTIONS = {
     "make repro PRESET=cpu JOBS=2": "two hours; tests/running/test_whole.py runs two stages at a time",
     'make repro TARGETS="train_aug train_se"': "hours; tests/running/test_whole.py gives targets",
     "make repro PRESET=transfer": "a download, and a GPU",
-    "make repro PRESET=own_images": "images of the reader's",
+    "make repro JOBS=2": "half an hour, on images of the reader's",
     "dvc exp run -S data.source=cifar10 -S data.path=data/raw/cifar10": "a download; tests/images/ has its own",
 }
 

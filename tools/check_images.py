@@ -20,9 +20,9 @@ def main() -> None:
             f" repository's cache, `dvc pull {pointer}` from a remote"
         )
     raise InputError(
-        f"{path}, the data.path of params.yaml, is missing: put your images there as {path}/train/<class>/* and"
-        f" {path}/test/<class>/*, then `dvc add {path}`; or set where they are in presets/own_images.yaml and give"
-        " PRESET=own_images. For published images: `git checkout params.yaml`, or another preset"
+        f"{path}, the data.path of params.yaml, is missing: `make images DIR=path/to/photos` takes your own images from"
+        f" where they are; or put them there as {path}/<class>/*, then `dvc add {path}`. For published"
+        " images: `git checkout params.yaml`, or another preset"
     )
 
 

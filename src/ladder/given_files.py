@@ -2,6 +2,8 @@
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ladder.core.errors import InputError
@@ -16,18 +18,19 @@ _KINDS = {
 }
 
 
-def found(path: str) -> tuple[list[str], list[str]]:
-    """The files that a path stands for, and a message for each part of it that cannot be searched.
+def found(path: str) -> tuple[list[str], list[str], list[str]]:
+    """The files that a path stands for, a message for each part of it that cannot be searched, and what is left out.
 
     A file is itself; a folder all files in it and in its folders, sorted, whatever their names, but as in training
     without hidden ones and what systems strew about. Links are followed, and no folder is searched twice.
     """
     if not path:
-        return [], ["'' is no path: name an image file, or a folder of them"]
+        return [], ["'' is no path: name an image file, or a folder of them"], []
     if not os.path.isdir(path):
-        return [path], []
+        return [path], [], []
     files: list[Path] = []
     problems: list[str] = []
+    hidden: list[str] = []
     waiting, seen = [path], set()
     while waiting:
         folder = waiting.pop()
@@ -37,15 +40,17 @@ def found(path: str) -> tuple[list[str], list[str]]:
                 continue
             seen.add((about.st_dev, about.st_ino))
             with os.scandir(folder) as entries:
-                inside = [entry for entry in entries if not is_junk(entry.name)]
+                every = list(entries)
         except OSError as error:
             problems.append(f"{folder} cannot be searched ({error.strerror})")
             continue
+        inside = [entry for entry in every if not is_junk(entry.name)]
+        hidden += [entry.path + "/" * entry.is_dir() for entry in every if is_junk(entry.name)]
         waiting += [entry.path for entry in inside if os.path.isdir(entry.path)]
         files += [Path(entry.path) for entry in inside if not os.path.isdir(entry.path)]
     if not files and not problems:
         problems.append(f"{path} holds no image files")
-    return [str(file) for file in sorted(files)], sorted(problems)
+    return [str(file) for file in sorted(files)], sorted(problems), sorted(hidden)
 
 
 def read(file: str) -> bytes:
@@ -74,3 +79,21 @@ def read(file: str) -> bytes:
 
 def _too_large(file: str, size: str) -> str:
     return f"{file} has {size} bytes, at most {MAX_FILE_BYTES:,} are read: shrink or remove it"
+
+
+@contextmanager
+def silent_libraries() -> Iterator[None]:
+    """libtiff and others write what they find odd about a file to the process' stderr, past Python."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

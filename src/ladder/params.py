@@ -88,6 +88,7 @@ class Doubts(Computing):
 
     teacher: str
     ece_bins: int
+    pictures: str
 
 
 class Voting(Computing, Ensemble):
@@ -107,6 +108,7 @@ class Benchmarking(Group):
 
     hardware: Hardware
     queries: int
+    seconds: int
 
 
 class Params(Group):
@@ -201,11 +203,16 @@ class Params(Group):
 
     def doubts(self) -> Doubts:
         """The params of the stage `uncertainty`."""
-        return Doubts(threads=self.hardware.threads, teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins)
+        return Doubts(
+            threads=self.hardware.threads,
+            teacher=self.distill.teacher,
+            ece_bins=self.evaluate.ece_bins,
+            pictures=self.data.pictures,
+        )
 
     def benchmarking(self) -> Benchmarking:
         """The params of the stage `benchmark`."""
-        return Benchmarking(hardware=self.hardware, queries=self.benchmark.queries)
+        return Benchmarking(hardware=self.hardware, queries=self.benchmark.queries, seconds=self.benchmark.seconds)
 
     def _entry(self, name: str) -> ladder_file.Rung:
         """A rung's entry in ladder.yaml. Raises InputError for a name that is none."""

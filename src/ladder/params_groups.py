@@ -238,9 +238,10 @@ class Uncertainty(Group):
 
 
 class Benchmark(Group):
-    """Timed queries at batch 1 for each variant."""
+    """Timed queries at batch 1 for each variant, as many as fit into `seconds` for each number of threads."""
 
     queries: Annotated[int, Field(gt=0, le=10_000_000)]
+    seconds: Annotated[int, Field(gt=0, le=10_000_000)]
 
 
 class Report(Group):

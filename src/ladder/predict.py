@@ -1,6 +1,7 @@
 """Classify image files, or all images in folders: class, probability, runners-up, and how uncertain the model is.
 
 python -m ladder.predict photo.jpg holiday/                     the int8 student, as a table
+python -m ladder.predict holiday/ --csv > holiday.csv
 python -m ladder.predict photo.jpg --model distill --samples 30 --json
 
 The default model is the int8 student that this clone's pipeline made, else the one in release/. ONNX models run without
@@ -13,7 +14,6 @@ model or of a usable option; 130 if stopped by Ctrl-C.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
-from ladder import given_files
+from ladder import given_files, predict_output
 from ladder.core.errors import InputError, nearest
+from ladder.core.machine import explain
 from ladder.core.types import SQUASH
 from ladder.images import decode
 from ladder.images.names import printable
@@ -36,6 +37,13 @@ from ladder.scoring import uncertainty as us
 ROOT = Path(__file__).resolve().parents[2]
 OWN, RELEASED = Path("models/quantize/distill_static.onnx"), Path("release/student_int8.onnx")
 BATCH = 64  # images; bounds memory
+NAMED = 10  # classes or files in a line
+SOURCES = {
+    "cifar10": "CIFAR-10",
+    "cifar10_jpeg": "CIFAR-10",
+    "image_folder": "a folder of one's own images",
+    "digits": "scikit-learn's handwritten digits",
+}
 SEED = 0  # of the dropout, so that an answer can be had again
 
 
@@ -43,13 +51,14 @@ SEED = 0  # of the dropout, so that an answer can be had again
 class Model:
     """`answer`: images uint8 (B, 3, size, size) -> log probabilities (T, B, C), T = 1 without samples.
 
-    `fit`: how images are made square, as in training (`decode.fit`).
+    `fit`: how images are made square, as in training (`decode.fit`). `about`: which model it is, in words.
     """
 
     path: Path
     classes: list[str]
     size: int
     fit: str
+    about: str
     answer: Callable[[np.ndarray], np.ndarray]
 
 
@@ -58,17 +67,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         model = load(find(options.model), options.samples)
         found, failures = classify(model, options.images, options.top)
-    except InputError as error:
-        _tell(f"predict: {error}")
-        return 2
     except KeyboardInterrupt:
-        _tell("predict: stopped")
+        predict_output.tell("predict: stopped")
         return 130
+    except Exception as error:
+        message = str(error) if isinstance(error, InputError) else explain(error)
+        if message is None:
+            raise
+        predict_output.tell(f"predict: {message}")
+        return 2
     if options.json:
-        answer = json.dumps({"model": str(model.path), "images": found}, indent=2)
+        answer = predict_output.as_json(found, str(model.path), model.about)
+    elif options.csv:
+        answer = predict_output.as_csv(found)
+        predict_output.tell(f"predict: answered by {model.about}")
     else:
-        answer = table(found) if found else ""
-    written = _write(answer)
+        answer = f"{predict_output.as_table(found)}\n\nanswered by {printable(model.about)}" if found else ""
+    written = predict_output.write(answer)
     return 1 if failures or not written else 0
 
 
@@ -133,42 +148,27 @@ def classify(model: Model, paths: Sequence[str], top: int) -> tuple[list[dict[st
             batch.clear()
 
     for path in paths:
-        files, problems = given_files.found(path)
+        files, problems, hidden = given_files.found(path)
+        if hidden:
+            predict_output.tell(f"{path}: not read, hidden or a system's: {_listed(hidden)}")
         for problem in problems:
-            _tell(problem)
+            predict_output.tell(problem)
         failures += len(problems)
         for file in files:
             try:
                 content = given_files.read(file)
-                with _silent_libraries():
+                with given_files.silent_libraries():
                     batch.append(decode.decode(content, model.size, file, dark, model.fit))
                 names.append(file)
             except InputError as error:
-                _tell(str(error))
+                predict_output.tell(str(error))
                 failures += 1
             if len(batch) == BATCH:
                 flush()
     flush()
     if dark:
-        _tell(f"predict: {len(dark)} {decode.DARK} ({dark[0]}, ...): {decode.DARK_REMEDY}")
+        predict_output.tell(f"predict: {len(dark)} {decode.DARK} ({dark[0]}, ...): {decode.DARK_REMEDY}")
     return found, failures
-
-
-def table(found: list[dict[str, Any]]) -> str:
-    """The records as aligned columns."""
-    with_scores, runners_up = "entropy" in found[0], len(found[0]["top"]) > 1
-    rows = [["file", "class", "probability"] + ["entropy", "mutual information"] * with_scores + ["then"] * runners_up]
-    for image in found:
-        row = [image["file"], image["class"], f"{image['probability']:.1%}"]
-        if with_scores:
-            row += [f"{image['entropy']:.3f}", f"{image['mutual_information']:.4f}"]
-        if runners_up:
-            row.append(", ".join(f"{other['class']} {other['probability']:.1%}" for other in image["top"][1:]))
-        rows.append([printable(cell) for cell in row])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
 
 
 def _records(model: Model, names: list[str], samples: np.ndarray, top: int) -> Iterator[dict[str, Any]]:
@@ -184,48 +184,6 @@ def _records(model: Model, names: list[str], samples: np.ndarray, top: int) -> I
         if len(samples) > 1:
             record |= {"entropy": float(entropies[number]), "mutual_information": float(information[number])}
         yield record
-
-
-def _tell(line: str) -> None:
-    """One line on stderr, whatever the names in it; where stderr is closed or full nobody is to be told."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):
-            print(printable(line), file=sys.stderr, flush=True)
-
-
-def _write(answer: str) -> bool:
-    """Print the answer; False, and a line on stderr, where nothing takes it: a closed pipe, a full disk."""
-    if not answer:
-        return True
-    try:
-        if sys.stdout is None:
-            raise OSError("standard output is closed")
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # class names are anybody's
-        print(answer, flush=True)
-    except OSError as error:
-        _tell(f"predict: the answer could not be written ({error.strerror or error})")
-        if sys.stdout is not None:  # else Python tries again at its end, and says so
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return False
-    return True
-
-
-@contextlib.contextmanager
-def _silent_libraries() -> Iterator[None]:
-    """libtiff and others write what they find odd about a file to the process' stderr, past Python."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # closed
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _onnx(path: Path) -> Model:
@@ -261,7 +219,22 @@ def _onnx(path: Path) -> Model:
             raise InputError(f"{path} has {logits.shape[1]} classes, {about.name} names {len(classes)}")
         return log_softmax(logits.astype(np.float64), axis=1)[None]
 
-    return Model(path, classes, size, how, answer)
+    return Model(path, classes, size, how, _about(path, classes, described.get("source")), answer)
+
+
+def _about(path: Path, classes: Sequence[str], source: str | None) -> str:
+    """Which model it is, in words: above all, whether it is the shipped one, which knows no class of one's own."""
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    learned = f", trained on {SOURCES.get(source, source)}" if source else ""
+    named = _listed(classes)
+    if path == ROOT / RELEASED:
+        shipped = f"{shown}, the model that comes with this repository{learned}: it knows {named} and nothing else"
+        return f"{shipped} (`dvc repro quantize` makes one of your own images)"
+    return f"{shown}{learned}: {named}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join([*names[:NAMED], *(["..."] if len(names) > NAMED else [])])
 
 
 def _checkpoint(path: Path, samples: int | None) -> Model:
@@ -279,7 +252,9 @@ def _checkpoint(path: Path, samples: int | None) -> Model:
         with torch.inference_mode():
             return model(torch.from_numpy(batch)).log_softmax(-1).numpy()[None]
 
-    return Model(path, model.config["classes"], model.config["image_size"], model.config.get("fit", SQUASH), answer)
+    config = model.config
+    about = _about(path, config["classes"], None)
+    return Model(path, config["classes"], config["image_size"], config.get("fit", SQUASH), about, answer)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -288,7 +263,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", metavar="NAME", help="stage (distill), ONNX model (distill_static) or path")
     parser.add_argument("--top", type=_at_least(1), default=3, metavar="K", help="classes to give for each image (3)")
     parser.add_argument("--samples", type=_at_least(2), metavar="N", help="passes with dropout: gives uncertainty")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form.add_argument("--csv", action="store_true", help="print CSV instead of a table")
     return parser
 
 

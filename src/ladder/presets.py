@@ -8,7 +8,7 @@ import argparse
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,23 @@ def merge(values: dict[str, Any], overrides: dict[str, Any], path: str = "") -> 
     return merged
 
 
-def apply(name: str, path: str | Path = params.PATH) -> None:
+def combined(overrides: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Overrides with further ones, which go first where both have a key."""
+    both = dict(overrides)
+    for key, value in more.items():
+        nested = isinstance(value, dict) and isinstance(both.get(key), dict)
+        both[key] = combined(both[key], value) if nested else value
+    return both
+
+
+def apply(name: str, path: str | Path = params.PATH, more: Mapping[str, Any] | None = None) -> None:
     """Merge a preset into params.yaml. Raises InputError, and leaves the file as it was, if the result is not valid.
+
+    `more`: overrides that go before those of the preset.
 
     A group that is an alias of another becomes one of its own where the two no longer agree.
     """
-    overrides, values = load(name), load_yaml(path)
+    overrides, values = combined(load(name), more or {}), load_yaml(path)
     if not isinstance(values, dict):
         params.validate(values, path)
     merged = merge(values, overrides)

@@ -45,6 +45,15 @@ def test_a_race_times_each_variant_as_often_as_asked_and_in_turns():
     assert timed == ("a" * 11 + "b" * 11) * 2 + "a" * 6 + "b" * 6  # a turn: one untimed query, then ten
 
 
+def test_a_race_ends_with_the_round_in_which_its_time_is_over():
+    calls = []
+    images, over = np.zeros((7, 3, 2, 2), np.uint8), -1.0
+    racing = {name: lambda batch, name=name: calls.append(name) for name in "ab"}
+    taken = latency.race(racing, images, 1, 1000, 1, until=over)
+    assert {name: len(seconds) for name, seconds in taken.items()} == {"a": 10, "b": 10}, "all as often, one round"
+    assert "".join(calls) == "ab" + "a" * 11 + "b" * 11
+
+
 def test_a_batch_larger_than_the_images_repeats_them():
     images = np.arange(5, dtype=np.uint8)[:, None, None, None]
     seen = []

@@ -1,5 +1,6 @@
 """ONNX models: the same answers as PyTorch, really int8, the same bytes wherever they are made."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -375,24 +376,60 @@ def write_accuracies(**accuracies: float) -> None:
         Path(f"metrics/{name}.json").write_text(json.dumps({"accuracy": accuracy}))
 
 
+def write_comparisons(images: int, **lost: tuple[int, float]) -> None:
+    """Rung -> net images lost by int8, and the upper end of the interval of static minus float."""
+    Path("plots/report").mkdir(parents=True, exist_ok=True)
+    rows = [f"int8_{rung},{images},{-number / images:.9g},{high}" for rung, (number, high) in lost.items()]
+    Path("plots/report/comparisons.csv").write_text("\n".join(["name,images,difference,high", *rows]) + "\n")
+
+
 def check_int8() -> None:
     runpy.run_path(str(ROOT / "tools/check_int8.py"))["main"]()
 
 
 def test_the_gate_passes_within_max_drop(workspace, capsys):
     write_accuracies(distill_float=0.8, distill_static=0.799, train_resnet_float=0.9, train_resnet_static=0.901)
+    write_comparisons(1000, distill=(1, 0.001), train_resnet=(-1, 0.002))
     check_int8()
     printed = capsys.readouterr().out
-    assert "distill: float 80.00%, static int8 79.90%: 0.10 points lost, 0.30 allowed" in printed
+    assert (
+        "distill: float 80.00%, static int8 79.90% on 1,000 images: 0.10 points lost (at least -0.10), 0.30 allowed"
+        in printed
+    )
 
 
 def test_the_gate_fails_naming_the_figures(workspace, capsys):
     write_accuracies(distill_float=0.8, distill_static=0.79, train_resnet_float=0.9, train_resnet_static=0.9)
+    write_comparisons(1000, distill=(10, -0.004), train_resnet=(0, 0.002))
     with pytest.raises(SystemExit, match=r"int8 costs distill more accuracy than quantize.max_drop=0\.003"):
         check_int8()
-    assert "static int8 79.00%: 1.00 points lost" in capsys.readouterr().out
+    assert "static int8 79.00% on 1,000 images: 1.00 points lost (at least 0.40)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("images", "lost", "high", "fails"),
+    [
+        pytest.param(100, 1, -0.001, False, id="one-image-is-a-point"),
+        pytest.param(100, 2, 0.0, False, id="the-interval-holds-zero"),
+        pytest.param(100, 2, -0.001, True, id="two-images-and-no-chance"),
+        pytest.param(10_000, 30, -0.001, False, id="what-is-allowed"),
+        pytest.param(10_000, 31, -0.001, True, id="one-more"),
+    ],
+)
+def test_a_drop_fails_beyond_what_is_allowed_and_one_image_and_chance(workspace, images, lost, high, fails):
+    write_accuracies(distill_float=0.8, distill_static=0.79, train_resnet_float=0.9, train_resnet_static=0.9)
+    write_comparisons(images, distill=(lost, high), train_resnet=(0, 0.0))
+    with pytest.raises(SystemExit) if fails else contextlib.nullcontext():
+        check_int8()
+
+
+def test_the_gate_needs_the_comparison(workspace):
+    write_accuracies(distill_float=0.8, distill_static=0.79, train_resnet_float=0.9, train_resnet_static=0.9)
+    with pytest.raises(InputError, match=r"does not compare int8 with float .*: `dvc repro report` does"):
+        check_int8()
 
 
 def test_the_gate_needs_metrics(workspace):
+    write_comparisons(100, distill=(0, 0.0), train_resnet=(0, 0.0))
     with pytest.raises(InputError, match=r"distill_float\.json is missing: `dvc repro` makes it"):
         check_int8()

@@ -89,12 +89,12 @@ def written_on(monkeypatch, kind: str) -> dict:
 
 def test_a_sheet_shows_both_answers_to_what_one_gets_right(monkeypatch, tmp_path):
     drawn = written_on(monkeypatch, "contact_sheet")
-    ladder_plots.flipped(tmp_path / "a.png", made_models(), TEST, right=ladder_plots.PLAIN, seed=0)
+    ladder_plots.flipped(tmp_path / "a.png", made_models(), TEST, (), right=ladder_plots.PLAIN, seed=0)
     images, captions, title = drawn["arguments"]
     np.testing.assert_array_equal(images, TEST.images[40:44])  # green; the augmented model takes them for blue
     assert captions == ["green\nwithout: green\nwith: blue"] * 4
     assert title.startswith("Only train_noaug is right: 4 test images\nAll of them.")
-    ladder_plots.flipped(tmp_path / "a.png", made_models(), TEST, right=ladder_plots.AUGMENTED, seed=0)
+    ladder_plots.flipped(tmp_path / "a.png", made_models(), TEST, (), right=ladder_plots.AUGMENTED, seed=0)
     images, captions, title = drawn["arguments"]
     assert len(images) == len(captions) == 25
     assert set(captions) == {"red\nwithout: green\nwith: red"}

@@ -27,7 +27,8 @@ def test_own_images_that_are_there(workspace):
 
 def test_own_images_that_are_missing(workspace):
     presets.apply("own_images")
-    with pytest.raises(InputError, match=r"^my_images, the data.path .* missing: .*`dvc add my_images`.*own_images"):
+    message = r"^my_images, the data.path .* missing: `make images DIR=.*`dvc add my_images`"
+    with pytest.raises(InputError, match=message):
         check()
 
 

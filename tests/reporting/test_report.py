@@ -64,6 +64,37 @@ def tables(text: str) -> dict[str, list[dict[str, str]]]:
 # --- report.md
 
 
+def test_the_text_says_what_recipes_differ_in(tiny):
+    recipes = {name: tiny.recipe(tiny.ladder.rungs[name].recipe) for name in ("train_baseline", "train_noaug")}
+    same = recipes | {"train_noaug": recipes["train_baseline"]}
+    assert report.unlike("train_noaug", same) == "the same recipe as `train_baseline`"
+    longer = recipes["train_baseline"].model_copy(update={"epochs": 99})
+    said = report.unlike("train_noaug", recipes | {"train_noaug": longer})
+    assert said == f"the recipe of `train_baseline` but for epochs 99, not {recipes['train_baseline'].epochs}"
+    other = longer.model_copy(update={"lr": 0.5, "weight_decay": 0.5})
+    said = report.unlike("train_noaug", recipes | {"train_noaug": other})
+    assert said == "another recipe than `train_baseline` in epochs, lr, weight_decay"
+    assert report.unlike("train_effnet", recipes) == ""
+
+
+def test_own_images_are_told_of_with_their_classes_and_private_pictures(cfg):
+    own = cfg.model_copy(update={"data": cfg.data.model_copy(update={"pictures": "private"})})
+    text = written(made_models("image_folder"), own)
+    assert "numbers of their validation and test images: red (10, 40), green (10, 40), blue (10, 40)." in text
+    assert "](private/report/fixed.png)" in text
+    assert "plots/report/fixed.png" not in text
+    assert "Warning" not in text
+    assert "a better recipe" not in text
+
+
+def test_a_model_that_answers_one_class_is_warned_of(cfg):
+    models = made_models("image_folder")
+    test = models["train_baseline"].test
+    stuck = dataclasses.replace(test, logits=np.tile(np.float32([2, 1, 0]), (len(test), 1)))
+    models["train_baseline"] = dataclasses.replace(models["train_baseline"], test=stuck)
+    assert "- **Warning**: `train_baseline` answers red for every image." in written(models, cfg)
+
+
 AUGMENTED = {name for name, rung in LADDER.rungs.items() if "aug" in rung.reads}
 
 
@@ -235,7 +266,7 @@ def test_stage_writes_the_same_bytes_twice(stage, models, workspace, capsys):
 
 def test_other_test_images_are_refused(stage, models, workspace):
     save_test(dataclasses.replace(TEST, ids=TEST.ids + 1))
-    with pytest.raises(InputError, match=r"data/split/test\.npz holds other images"):
+    with pytest.raises(InputError, match=r"data/split/test holds other images"):
         stage.main()
     assert not (workspace / "report.md").exists()
 

@@ -1,5 +1,6 @@
 """The table of the benchmark: every rung in PyTorch, the deployed ones in ONNX Runtime, timed and measured together."""
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,14 +37,18 @@ def variants(hardware: Hardware, device: str) -> list[Variant]:
     ]
 
 
-def measure(chosen: Sequence[Variant], images: np.ndarray, queries: int, threads: Sequence[int]) -> tuple:
+def measure(
+    chosen: Sequence[Variant], images: np.ndarray, queries: int, seconds: float, threads: Sequence[int]
+) -> tuple[pd.DataFrame, int, float]:
     """Size, memory, loading time, latency and throughput of each variant.
 
     Args:
         images: uint8 (N, 3, H, W), to ask with.
-        queries: timed at batch 1 for each variant and number of threads.
+        queries: timed at most, at batch 1, for each variant and number of threads.
+        seconds: for them, with each number of threads, and as many again for each size of batch.
         threads: numbers of CPU threads to time with, the last one for throughput too.
-    Returns: a row per variant (the columns of `benchmark.csv`), and the cores that other programs used meanwhile.
+    Returns: a row per variant (the columns of `benchmark.csv`), the least number of queries at batch 1 that there was
+        time for, and the cores that other programs used meanwhile.
     """
     with ThreadPoolExecutor() as aside:
         measuring = aside.submit(latency.peak_memory, chosen, images.shape[-1])  # in processes of their own
@@ -52,11 +57,11 @@ def measure(chosen: Sequence[Variant], images: np.ndarray, queries: int, threads
     memory = measuring.result()
     with latency.watched() as machine:
         for row, variant in zip(rows, chosen, strict=True):
+            print(f"benchmark: {variant.label}", flush=True)
             row |= {"load_ms": 1e3 * latency.load_seconds(variant)}
             row |= {"peak_memory_mb": memory[variant.label] / 1e6}
-        for count in threads:
-            _time(rows, chosen, images, queries, count, last=count == threads[-1])
-    return pd.DataFrame(rows), machine.others
+        timed = [_time(rows, chosen, images, queries, seconds, count, last=count == threads[-1]) for count in threads]
+    return pd.DataFrame(rows), min(timed), machine.others
 
 
 def conditions(images: np.ndarray, queries: int, threads: Sequence[int], others: float) -> pd.DataFrame:
@@ -99,17 +104,31 @@ def _about(variant: Variant, size: tuple[int, int], images: np.ndarray) -> dict[
 
 
 def _time(
-    rows: list[dict], chosen: Sequence[Variant], images: np.ndarray, queries: int, threads: int, *, last: bool
-) -> None:
-    """Add to each row its times at batch 1 with so many threads; with the last number of threads also throughput."""
+    rows: list[dict],
+    chosen: Sequence[Variant],
+    images: np.ndarray,
+    queries: int,
+    seconds: float,
+    threads: int,
+    *,
+    last: bool,
+) -> int:
+    """Add to each row its times at batch 1 with so many threads; with the last number of threads also throughput.
+
+    Returns: how many queries at batch 1 there was time for.
+    """
     ready = {variant.label: latency.load(variant, threads) for variant in chosen}
-    taken = latency.race(ready, images, 1, queries, threads)
+    print(f"benchmark: {len(chosen)} rows on {threads} thread(s), at most {seconds:.0f} s", flush=True)
+    taken = latency.race(ready, images, 1, queries, threads, time.monotonic() + seconds)
+    timed = min(map(len, taken.values()))
     for row, variant in zip(rows, chosen, strict=True):
-        seconds = taken[variant.label]
-        found = {"p50": latency.percentile(seconds, 50), "p90": latency.percentile(seconds, 90), "mean": seconds.mean()}
+        each = taken[variant.label]
+        found = {"p50": latency.percentile(each, 50), "p90": latency.percentile(each, 90), "mean": each.mean()}
         named = "1_thread" if threads == 1 else "all_threads"
         row |= {f"{key}_ms_{named}": 1e3 * float(value) for key, value in found.items()}
     for batch in BATCHES if last else ():
-        taken = latency.race(ready, images, batch, max(3, queries // batch), threads)
+        most = max(3, queries // batch)
+        taken = latency.race(ready, images, batch, most, threads, time.monotonic() + seconds)
         for row, variant in zip(rows, chosen, strict=True):
             row[f"images_per_s_batch_{batch}"] = batch / latency.percentile(taken[variant.label], 50)
+    return timed

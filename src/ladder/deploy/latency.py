@@ -20,10 +20,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from tqdm import tqdm
 
 Classify = Callable[[np.ndarray], np.ndarray]  # images uint8 (B, 3, H, W) -> logits float32 (B, C)
 
@@ -80,12 +82,18 @@ def load(variant: Variant, threads: int) -> Classify:
 
 
 def race(
-    variants: Mapping[str, Classify], images: np.ndarray, batch_size: int, queries: int, threads: int
+    variants: Mapping[str, Classify],
+    images: np.ndarray,
+    batch_size: int,
+    queries: int,
+    threads: int,
+    until: float = inf,
 ) -> dict[str, np.ndarray]:
-    """Seconds of each of `queries` timed queries per variant, float64 (queries,), the variants taking turns.
+    """Seconds of each of at most `queries` timed queries per variant, float64 (Q,), the variants taking turns.
 
     Args:
         images: uint8 (N, 3, H, W); query i takes the next `batch_size` of them, round and round.
+        until: of `time.monotonic`; no round of turns begins later, but for the first. All variants get as many queries.
         threads: that PyTorch may use on the CPU; ONNX Runtime's were fixed when it loaded.
     """
     import torch
@@ -97,8 +105,14 @@ def race(
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for classify in variants.values():
         for query in range(min(WARM_UPS, queries)):
-            classify(batches[query % len(batches)])
-    for first in range(0, queries, TURN):
+            if not query or time.monotonic() < until:
+                classify(batches[query % len(batches)])
+    label = f"batch {batch_size}, {threads} thread{'s' * (threads > 1)}"
+    rounds = tqdm(range(0, queries, TURN), desc=label, unit=" rounds", disable=None)  # None: only on a terminal
+    for first in rounds:
+        if first and time.monotonic() > until:
+            rounds.close()
+            break
         for name, classify in variants.items():
             classify(batches[first % len(batches)])
             for query in range(first, min(first + TURN, queries)):

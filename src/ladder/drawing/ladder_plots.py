@@ -1,6 +1,6 @@
 """The report's pictures: what the models of the ladder score, what they confuse, and which images one of two gets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,11 +46,14 @@ def confused(path: str | Path, models: Mapping[str, Predictions]) -> None:
     plots.confused_pairs(path, pairs, counts, list(shown), title)
 
 
-def flipped(path: str | Path, models: Mapping[str, Predictions], test: Part, *, right: str, seed: int) -> None:
+def flipped(
+    path: str | Path, models: Mapping[str, Predictions], test: Part, files: Sequence[str], *, right: str, seed: int
+) -> None:
     """Draw test images that only one of AUGMENTED and PLAIN gets right, with the answers of both.
 
     Args:
         test: the images that the models answered on.
+        files: their names by id, if they have any.
         right: which of the two is the right one.
         seed: of the draw, where there are more than a sheet holds.
     """
@@ -58,8 +61,9 @@ def flipped(path: str | Path, models: Mapping[str, Predictions], test: Part, *, 
     indices, total = ladder.only_right(models[right], models[wrong], seed, ON_A_SHEET)
     named = np.array(models[right].classes)
     captions = [
-        f"{truth}\nwithout: {before}\nwith: {after}"
-        for truth, before, after in zip(
+        f"{truth}\nwithout: {before}\nwith: {after}{plots.file_line(files, index)}"
+        for index, truth, before, after in zip(
+            test.ids[indices],
             named[test.labels[indices]],
             named[ladder.answers(models[PLAIN])[indices]],
             named[ladder.answers(models[AUGMENTED])[indices]],

@@ -1,7 +1,7 @@
 """Pictures of scores: confusion matrices, the ladder, accuracies by class, confused pairs, contact sheets."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -194,6 +194,11 @@ def contact_sheet(path: str | Path, images: np.ndarray, captions: Sequence[str],
         if not len(images):
             frame.text(0, 0.5, "none", transform=frame.transAxes, color=MUTED)
     return figure
+
+
+def file_line(files: Sequence[str], index: int) -> str:
+    """A caption's further line: the name of the file of the image with this id, if images have names."""
+    return f"\n{PurePosixPath(files[index]).name}" if files else ""
 
 
 def _matrix_inches(classes: int) -> float:

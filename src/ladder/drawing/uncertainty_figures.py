@@ -49,7 +49,12 @@ def reliability(
 
 
 def sheets(
-    folder: str | Path, student: Method, values: Mapping[str, np.ndarray], test: Part, classes: tuple[str, ...]
+    folder: str | Path,
+    student: Method,
+    values: Mapping[str, np.ndarray],
+    test: Part,
+    classes: tuple[str, ...],
+    files: tuple[str, ...],
 ) -> None:
     """Contact sheets `most_uncertain.png` and `confidently_wrong.png` of the student with dropout.
 
@@ -57,6 +62,7 @@ def sheets(
 
     Args:
         values: of `methods.per_image`.
+        files: names of the images by id, if they have any.
     """
     confidence = np.exp(student.log_probabilities).max(axis=1)
     wrong = values["prediction"] != test.labels
@@ -67,6 +73,7 @@ def sheets(
             f"label {short(classes[test.labels[i]])}\n"
             f"probability {confidence[i]:.2%}\n"
             f"H {values['entropy'][i]:.3f}  MI {values['mutual_information'][i]:.3f}"
+            f"{plots.file_line(files, test.ids[i])}"
             for i in chosen
         ]
 

@@ -32,6 +32,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = {_UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 _MAX_SAMPLE_VALUE = 281  # tag of TIFF
 _FULL = 65535
 
@@ -73,6 +74,14 @@ def decode(content: bytes, size: int, name: str, dark: list[str] | None = None, 
     if is_dark:
         dark.append(name)
     return np.asarray(fit(rgb, size, how)).transpose(2, 0, 1)
+
+
+def dimensions(content: bytes) -> tuple[int, int]:
+    """Width and height in pixels of an image that `decode` reads, as it is shown: upright."""
+    with _open(content) as image:
+        width, height = image.size
+        turned = _to_upright(image) in _SIDEWAYS
+    return (height, width) if turned else (width, height)
 
 
 def fit(image: Image.Image, size: int, how: str = SQUASH) -> Image.Image:

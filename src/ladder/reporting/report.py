@@ -8,10 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+
 from ladder import params
 from ladder.core.types import Predictions
 from ladder.reporting import markdown
-from ladder.scoring import ladder
+from ladder.scoring import ladder, scores
 
 # Test accuracies of the reference system (a Colab notebook in PyTorch and timm), from one run each: ImageNet weights,
 # images enlarged to 224 px, the official CIFAR-10.
@@ -28,6 +30,7 @@ REFERENCE = {
 REFERENCE_SIZE = 224
 
 PRECISIONS = ("float", "dynamic", "static")  # of ONNX files, as `<model>_<precision>`
+VALUES_SAID = 2  # differences between two recipes of which the text gives the values, not the names alone
 PACKAGES = (
     "torch",
     "torchvision",
@@ -52,11 +55,34 @@ class Settings(params.Computing):
     distill: params.Distill
     evaluate: params.Evaluate
     report: params.Report
+    recipes: dict[str, params.Recipe]
+
+
+# A rung and the one before it with another recipe: the text says what the recipes differ in.
+RECIPES = {"train_noaug": "train_baseline", "train_resnet": "train_aug"}
 
 
 def settings(p: params.Params) -> Settings:
-    told = Settings.model_fields.keys() - params.Computing.model_fields.keys()
-    return Settings(threads=p.hardware.threads, **{name: getattr(p, name) for name in told})
+    named = [name for name in (*RECIPES, *RECIPES.values()) if name in p.ladder.rungs]
+    recipes = {name: p.recipe(p.ladder.rungs[name].recipe) for name in named}
+    told = Settings.model_fields.keys() - params.Computing.model_fields.keys() - {"recipes"}
+    return Settings(threads=p.hardware.threads, recipes=recipes, **{name: getattr(p, name) for name in told})
+
+
+def unlike(name: str, recipes: Mapping[str, params.Recipe]) -> str:
+    """What sets the recipe of a rung apart from that of the rung before it, in words; nothing for rungs without one."""
+    before = RECIPES.get(name, "")
+    if name not in recipes or before not in recipes:
+        return ""
+    one, other = recipes[name].model_dump(), recipes[before].model_dump()
+    changed = [key for key in one if one[key] != other[key]]
+    if not changed:
+        return f"the same recipe as `{before}`"
+    if len(changed) <= VALUES_SAID:
+        return f"the recipe of `{before}` but for " + ", ".join(
+            f"{key} {one[key]}, not {other[key]}" for key in changed
+        )
+    return f"another recipe than `{before}` in {', '.join(changed)}"
 
 
 def text(
@@ -95,8 +121,22 @@ def text(
         reference_size=REFERENCE_SIZE,
         split_seed=cfg.data.split_seed,
         seed=cfg.seed,
+        unlike={name: unlike(name, cfg.recipes) for name in models},
+        warned={name: found for name in models if (found := _warnings(models[name], cfg.evaluate.confidence))},
+        counts=_counts(first),
+        pictures=cfg.data.pictures,
         versions={"Python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
     )
+
+
+def _warnings(model: Predictions, confidence: float) -> list[str]:
+    return scores.warnings(model.test.logits, model.test.labels, model.classes, confidence)
+
+
+def _counts(model: Predictions) -> dict[str, tuple[int, int]]:
+    """Class -> numbers of its validation and test images."""
+    val, test = (np.bincount(part.labels, minlength=len(model.classes)).tolist() for part in (model.val, model.test))
+    return {name: (v, t) for name, v, t in zip(model.classes, val, test, strict=True)}
 
 
 def _rung(

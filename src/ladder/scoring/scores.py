@@ -152,6 +152,21 @@ def per_class(logits: np.ndarray, labels: np.ndarray, confidence: float) -> dict
     }
 
 
+def warnings(logits: np.ndarray, labels: np.ndarray, classes: tuple[str, ...], confidence: float) -> list[str]:
+    """What makes a model useless, in words: one answer for all images, or no better than the most frequent class."""
+    counts, given = np.bincount(labels, minlength=len(classes)), np.unique(_answers(logits, labels))
+    if len(given) == 1:
+        return [f"answers {classes[given[0]]} for every image"]
+    often = int(counts.argmax())
+    low, _ = wilson_interval(int((_answers(logits, labels) == labels).sum()), len(labels), confidence)
+    if low <= counts[often] / len(labels):
+        return [
+            f"is not distinguishable from always answering {classes[often]}, which is right on"
+            f" {counts[often] / len(labels):.1%} of these {len(labels):,} images"
+        ]
+    return []
+
+
 def _answers(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     _check(logits, labels)
     return logits.argmax(axis=1)

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
+
+from ladder.core.types import Logits
 
 
 def pairs(counts: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
@@ -15,6 +18,29 @@ def pairs(counts: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
     count = len(classes)
     return pd.DataFrame(
         {"actual": np.repeat(classes, count), "predicted": np.tile(classes, count), "count": counts.ravel()}
+    )
+
+
+def mistakes(answers: Logits, classes: tuple[str, ...], files: tuple[str, ...], at_most: int) -> pd.DataFrame:
+    """Rows `image, label, answer, probability`, the mistakes that a model is surest of first: often wrong labels.
+
+    Args:
+        files: names of the images by id; none: their ids stand in `image`.
+        at_most: rows.
+    """
+    probabilities = softmax(answers.logits.astype(np.float64), axis=1)
+    given = answers.logits.argmax(axis=1)
+    sure = probabilities[np.arange(len(given)), given]
+    wrong = np.flatnonzero(given != answers.labels)
+    wrong = wrong[np.argsort(-sure[wrong], kind="stable")][:at_most]
+    named = np.array(classes, object)
+    return pd.DataFrame(
+        {
+            "image": [files[index] if files else str(index) for index in answers.ids[wrong]],
+            "label": named[answers.labels[wrong]],
+            "answer": named[given[wrong]],
+            "probability": sure[wrong],
+        }
     )
 
 
