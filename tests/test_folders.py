@@ -16,12 +16,15 @@ MAY_IMPORT = {
     "teaching": {"training", "core"},
     "scoring": {"core"},
     "deploy": {"scoring", "training", "core"},
+    "inspecting": {"images", "scoring", "core"},
     "drawing": {"scoring", "core"},
     "reporting": {"drawing", "scoring", "core"},
     "running": {"core"},
     "sweeps": {"reporting", "drawing", "scoring", "core"},
 }
-PARAMS = {LADDER / f"{name}.py" for name in ("params", "params_groups", "params_file", "ladder_file")}
+PARAMS = {
+    LADDER / f"{name}.py" for name in ("params", "params_groups", "params_inspecting", "params_file", "ladder_file")
+}
 PEOPLES = {LADDER / "presets.py", LADDER / "predict.py", LADDER / "own_images.py"}
 
 
@@ -31,15 +34,17 @@ def stem(stage: str) -> str:
 
 # The stages, by their script's name, that a change to any module of a folder makes stale.
 TRAINING = {"train", "distill"}
+INSPECTING = {"inspect_data", "labels", "corruptions"}
 STALE = {
     "core": {stem(name) for name in STAGES},
-    "images": {"images", "split"},
+    "images": {"images", "split", "inspect_data"},
     "pretrained": {"weights"},
-    "training": {*TRAINING, "quantize", "mc_dropout", "benchmark"},
+    "training": {*TRAINING, "quantize", "mc_dropout", "corruptions", "benchmark"},
     "teaching": {"distill"},
-    "scoring": {"ensemble", "evaluate", "mc_dropout", "uncertainty", "benchmark", "report"},
+    "scoring": {"ensemble", "evaluate", "mc_dropout", "uncertainty", *INSPECTING, "benchmark", "report"},
     "deploy": {"quantize", "mc_dropout", "benchmark"},
-    "drawing": {"evaluate", "uncertainty", "benchmark", "report"},
+    "inspecting": INSPECTING,
+    "drawing": {"evaluate", "uncertainty", *INSPECTING, "benchmark", "report"},
     "reporting": {"report"},
     "running": set(),
     "sweeps": set(),

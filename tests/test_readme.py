@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from dvcfile import STAGES, group, outs
 from imports import ROOT
 from ladder import ladder_file
 from ladder.core.errors import InputError
@@ -121,6 +122,15 @@ def test_the_samples_of_every_day_are_as_the_tools_print():
     assert [line for line in printed.splitlines() if line.startswith(("| rung", "| compared"))] == [
         line for line in kept[1].splitlines() if line.startswith(("| rung", "| compared"))
     ]
+
+
+def test_the_demo_shows_the_metrics_of_models_alone():
+    command = (ROOT / "tools/demo.sh").read_text(encoding="utf-8")
+    left_out = re.search(r'ls metrics/\*.json \| grep -vE "/\((.*)\)\\.json"', command)
+    assert left_out is not None
+    written = {out for stage in STAGES.values() for out in outs(stage) if out.startswith("metrics/")}
+    others = {f"metrics/{name}.json" for name in left_out.group(1).split("|")}
+    assert others == written - {f"metrics/{name}.json" for name in group("evaluate")}
 
 
 def test_results_and_presets_are_those_of_the_tracked_files(monkeypatch):

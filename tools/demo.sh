@@ -18,7 +18,7 @@ dvc cache dir --local ../.dvc/cache  # relative: DVC writes paths of ASCII lette
 PYTHONPATH=src python -m ladder.running.repro
 
 echo
-dvc metrics show --precision 4 $(ls metrics/*.json | grep -vE "/(benchmark|report|uncertainty)")
+dvc metrics show --precision 4 $(ls metrics/*.json | grep -vE "/(benchmark|report|uncertainty|data|labels|corruptions)\.json")
 cat <<TEXT
 
 Done in $((SECONDS - start)) s: digits, not CIFAR-10, and a few epochs: the figures show that it works, no more.

@@ -32,6 +32,7 @@ from ladder.params_groups import (
     StudentRecipe,
     Uncertainty,
 )
+from ladder.params_inspecting import Corruptions, Inspect, Labels
 
 PATH = "params.yaml"
 STUDENT = "distill"  # the rung that is deployed
@@ -129,6 +130,9 @@ class Params(Group):
     ensemble: Ensemble
     quantize: Quantize
     uncertainty: Uncertainty
+    inspect: Inspect
+    labels: Labels
+    corruptions: Corruptions
     benchmark: Benchmark
     evaluate: Evaluate
     report: Report

@@ -74,3 +74,15 @@ def test_few_images(number):
 def test_more_images_than_are_compared_at_once():
     noise = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3), np.uint8)
     assert near_duplicates.groups(np.concatenate([noise, noise[::-1]])).tolist() == [*range(300), *range(299, -1, -1)]
+
+
+def test_pairs_say_how_far_they_differ_and_wider_bounds_find_more():
+    images = pixels([ORIGINALS[0], COPIES["poor-jpeg"][0], ORIGINALS[1], ORIGINALS[0]])
+    [(first, second, difference)] = near_duplicates.pairs(images)
+    assert list(zip(first.tolist(), second.tolist(), strict=True)) == [(0, 1), (0, 3), (1, 3)]
+    assert difference[1] == 0 < difference[0] == difference[2] <= near_duplicates.SHARE
+    [(first, _, difference)] = near_duplicates.pairs(images, bits=64, share=5.0)
+    assert len(first) == 6
+    assert difference.max() > near_duplicates.SHARE
+    [(first, _, _)] = near_duplicates.pairs(images, bits=0, share=0.0)
+    assert first.tolist() == [0], "the same pixels"

@@ -46,11 +46,35 @@ def groups(images: np.ndarray, found: np.ndarray | None = None) -> np.ndarray:
     if not len(images):
         return np.empty(0, np.int64)
     found = hashes(images) if found is None else found
-    first, second = (np.concatenate(ends) for ends in zip(*_near(found, *_thumbnails(images)), strict=True))
+    first, second, _ = (np.concatenate(ends) for ends in zip(*pairs(images, found), strict=True))
     edges = coo_array((np.ones(len(first)), (first, second)), shape=(len(found), len(found)))
     _, numbers = connected_components(edges, directed=False)
     _, firsts, inverse = np.unique(numbers, return_index=True, return_inverse=True)
     return firsts[inverse].astype(np.int64)
+
+
+def pairs(
+    images: np.ndarray, found: np.ndarray | None = None, *, bits: int = BITS, share: float = SHARE
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Places of near-duplicates, int64 (P,) the earlier and (P,) the later, and how far their thumbnails differ, (P,).
+
+    Some rows of the table of all pairs at a time: images that are all alike have N^2 / 2 of them.
+
+    Args:
+        images, found: as in `groups`.
+        bits, share: the bounds; differences are given as a share of the smaller contrast, 0 where they are equal.
+    """
+    found = hashes(images) if found is None else found
+    small, contrast = _thumbnails(images)
+    for start in range(0, len(found), _ROWS):
+        differing = np.bitwise_count(found[start : start + _ROWS, None] ^ found[None, start:])
+        first, second = np.nonzero(differing <= bits)
+        first, second = first[second > first] + start, second[second > first] + start
+        difference = np.sqrt(((small[first] - small[second]) ** 2).mean(axis=1))
+        shown = np.minimum(contrast[first], contrast[second])
+        near = difference <= share * shown
+        relative = np.divide(difference, shown, out=np.zeros_like(difference), where=shown > 0)
+        yield first[near], second[near], relative[near]
 
 
 def _thumbnails(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,14 +83,3 @@ def _thumbnails(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         [np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX)) for image in images], np.float32
     ).reshape(-1, SIDE * SIDE, 3)
     return small.reshape(len(small), -1), np.sqrt(small.var(axis=1).mean(axis=1))
-
-
-def _near(found: np.ndarray, small: np.ndarray, contrast: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of places of near-duplicates, the earlier one first, some rows of the table of all pairs at a time."""
-    for start in range(0, len(found), _ROWS):
-        differing = np.bitwise_count(found[start : start + _ROWS, None] ^ found[None, start:])
-        first, second = np.nonzero(differing <= BITS)
-        first, second = first[second > first] + start, second[second > first] + start
-        difference = np.sqrt(((small[first] - small[second]) ** 2).mean(axis=1))
-        near = difference <= SHARE * np.minimum(contrast[first], contrast[second])
-        yield first[near], second[near]
