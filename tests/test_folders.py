@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "drawing": {"scoring", "core"},
     "reporting": {"drawing", "scoring", "core"},
     "running": {"core"},
+    "verifying": {"core"},
 }
 PARAMS = {LADDER / f"{name}.py" for name in ("params", "params_groups", "params_file", "ladder_file")}
 PEOPLES = {LADDER / "presets.py", LADDER / "predict.py"}
@@ -41,6 +42,7 @@ STALE = {
     "drawing": {"evaluate", "uncertainty", "benchmark", "report"},
     "reporting": {"report"},
     "running": set(),
+    "verifying": set(),
 }
 
 

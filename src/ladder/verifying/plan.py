@@ -1,0 +1,68 @@
+"""Which stages a second run makes, and what it is handed instead, as DVC knows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import networkx as nx  # type: ignore[import-untyped]
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.stage import Stage
+
+from ladder.core.errors import InputError
+
+MEASURED = "benchmark"  # what a clock wrote is never the same twice
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`run`: stages in an order in which they can run; `given`: the others that they need, `dvc add`'s included."""
+
+    run: tuple[Stage, ...]
+    given: tuple[Stage, ...]
+    graph: nx.DiGraph  # from a stage to those that it needs
+
+    @property
+    def names(self) -> list[str]:
+        return [stage.addressing for stage in self.run]
+
+    def written(self) -> dict[str, list[str]]:
+        """Stage -> the paths that it writes."""
+        return {stage.addressing: outputs(stage) for stage in self.run}
+
+    def before(self, stage: Stage) -> set[Stage]:
+        """All stages that a stage follows from."""
+        return nx.descendants(self.graph, stage)
+
+    def stale(self) -> list[str]:
+        """The stages of which inputs, params or outputs are not those that dvc.lock records."""
+        return [stage.addressing for stage in (*self.given, *self.run) if stage.changed()]
+
+
+def make(repo: Repo, names: Sequence[str] = (), *, whole: bool = False) -> Plan:
+    """Plan a run of the stages named, and of stages in between; of all but the measured one if none is named.
+
+    Args:
+        names: stages or `foreach` groups, as `dvc repro` takes them.
+        whole: with all that they need.
+    Raises: InputError with DVC's own message for names that it refuses.
+    """
+    try:
+        with repo.lock:
+            graph = get_active_graph(repo.index.graph)
+            asked = collect_stages(repo, names or ["dvc.yaml"])
+            if names and any(stage.addressing == MEASURED for stage in asked):
+                raise InputError(f"{MEASURED} measures this machine: no second run gives its bytes, leave it out")
+            asked = [stage for stage in asked if stage.addressing != MEASURED]
+            order = plan_repro(graph, asked)
+    except DvcException as error:
+        raise InputError(str(error)) from None
+    run: list[Stage] = []
+    for stage in order:
+        if stage.cmd and (whole or stage in asked or any(other in run for other in graph.successors(stage))):
+            run.append(stage)
+    return Plan(tuple(run), tuple(stage for stage in order if stage not in run), graph)
+
+
+def outputs(stage: Stage) -> list[str]:
+    return [out.def_path for out in stage.outs]

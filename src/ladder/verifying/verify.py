@@ -1,0 +1,134 @@
+"""The same bytes, shown: python -m ladder.verifying.verify [--jobs N] [--preset NAME | --against REVISION] [STAGE...]
+
+Runs stages a second time, in a temporary clone without cache, and compares all that they write with the first run, byte
+for byte. The first run is the one in this tree; of a preset, one in another temporary clone, a stage at a time. With a
+revision nothing is run: the run in this tree is compared with the one that is committed there.
+"""
+
+import argparse
+import contextlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+
+from ladder.core.errors import InputError, exit_on_input_error
+from ladder.verifying import against, copies, differences, machines, outputs, plan
+from ladder.verifying.plan import Plan
+
+
+def main(*arguments: str) -> None:
+    parser = argparse.ArgumentParser(prog="python -m ladder.verifying.verify", description=__doc__.splitlines()[0])
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help="stages to run a second time (all but benchmark)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="stages at a time (what the machine carries)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--preset", metavar="NAME", help="make both runs, of params.yaml with this preset merged in")
+    which.add_argument("--against", metavar="REVISION", help="compare this tree's run with the one committed there")
+    asked = parser.parse_args(arguments)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if asked.against:
+        with _planned(Path.cwd(), asked.stages) as again:
+            against.compare(Path.cwd(), asked.against, again)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="verify-")).resolve()
+    try:
+        first = Path.cwd() if asked.preset is None else preset_run(folder / "first", asked.preset, asked.stages)
+        second = folder / "second"
+        with _planned(first, asked.stages) as again:
+            differing = compare_with_second_run(first, second, again, asked.jobs)
+            machine = _machines(first, second, again)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    if differing:
+        raise InputError(
+            f"{len(differing)} files have other bytes in the second run, which is kept in {folder}. The first"
+            f" difference, in {differing[0]}: {differences.first(first / differing[0], second / differing[0])}."
+            f" Machines: {machine or 'recorded as the same'}"
+        )
+    shutil.rmtree(folder)
+    print("verify: the second run wrote the same bytes (not compared: benchmark, which measures, and machine.csv)")
+
+
+def preset_run(tree: Path, preset: str, names: Sequence[str]) -> Path:
+    """A run of the params of this tree with a preset merged in, in a new copy, one stage at a time on one thread."""
+    copies.make(Path.cwd(), tree)
+    done = subprocess.run(
+        [sys.executable, "-m", "ladder.presets", "apply", preset], cwd=tree, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise InputError(done.stderr.strip())
+    with _planned(tree, names, whole=True) as whole:
+        copies.hand_over(Path.cwd(), tree, whole)
+        print(f"verify: the first run, of preset {preset}: {len(whole.run)} stages, one at a time")
+        copies.run(tree, whole.names, 1, threads=1)
+    return tree
+
+
+def compare_with_second_run(first: Path, tree: Path, again: Plan, jobs: int | None) -> list[str]:
+    """Run stages of the tree `first` in a new copy, and print what they write differently.
+
+    Returns: the files that differ.
+    Raises: InputError where the first run is not there, whole and up to date.
+    """
+    if stale := again.stale():
+        raise InputError(
+            f"there is no first run to compare with: {', '.join(stale)} not up to date here, or without outputs:"
+            " `make repro` first, or give PRESET or AGAINST"
+        )
+    threads = _threads(first, again)
+    if threads > 1 and jobs != 1:
+        print(f"verify: the first run computed on {threads} threads, so the second runs one stage at a time")
+        jobs = 1
+    copies.make(first, tree)
+    copies.hand_over(first, tree, again)
+    given = f", what {len(again.given)} others left handed over and checked" if again.given else ""
+    print(f"verify: the second run: {len(again.run)} stages{given}, in {tree}")
+    copies.run(tree, again.names, jobs, threads)
+    found = outputs.compare(first, tree, again.written())
+    print(outputs.table(found))
+    return [name for it in found for name in it.files]
+
+
+def _threads(tree: Path, again: Plan) -> int:
+    """The threads that rungs of a tree were trained on, since bytes depend on them; 1 where no rung is among them."""
+    for stages in (again.run, again.given):
+        paths = machines.records(path for stage in stages for path in plan.outputs(stage))
+        found = {machines.read((tree / path).read_text(encoding="utf-8")).get("threads", "") for path in paths}
+        if len(found) > 1:
+            raise InputError(
+                f"the rungs here were trained on different numbers of threads ({', '.join(sorted(found))}), and one run"
+                " has one: give STAGES of one number, see plots/<rung>/machine.csv"
+            )
+        if found and next(iter(found)).isdecimal():
+            return int(next(iter(found)))
+    return 1
+
+
+def _machines(first: Path, second: Path, again: Plan) -> str:
+    """What the machines of the two runs differ in, as far as it was recorded."""
+    found: dict[str, None] = {}
+    for path in machines.records(path for stage in again.run for path in plan.outputs(stage)):
+        both = (machines.read((tree / path).read_text(encoding="utf-8")) for tree in (first, second))
+        found |= dict.fromkeys(machines.differences(*both))
+    return "; ".join(found)
+
+
+@contextlib.contextmanager
+def _planned(tree: Path, names: Sequence[str], *, whole: bool = False) -> Iterator[Plan]:
+    """A plan of a tree, good as long as its repository is open. Raises InputError where there is none."""
+    try:
+        repo = Repo(str(tree))
+    except DvcException as error:
+        raise InputError(str(error)) from None
+    with repo:
+        yield plan.make(repo, names, whole=whole)
+
+
+if __name__ == "__main__":
+    exit_on_input_error(main)
