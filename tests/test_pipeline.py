@@ -136,12 +136,7 @@ def test_an_experiment_in_a_temporary_folder_runs_its_own_code(whole):
 @pytest.fixture(scope="module")
 def long_run(tmp_path_factory) -> Pipeline:
     made = pipeline.create(tmp_path_factory.mktemp("long"))
-    text = (made.folder / "params.yaml").read_text()
-    lines, group = [], ""
-    for line in text.splitlines():
-        group = line.split(":")[0] if line and not line.startswith((" ", "#")) else group
-        lines.append("  epochs: 60" if group == "ablation" and line.startswith("  epochs:") else line)
-    (made.folder / "params.yaml").write_text("\n".join(lines) + "\n")
+    pipeline.set_epochs(made, "ablation", 60)
     made.run("dvc", "repro", "split")
     made.commit("sixty epochs to train")
     return made

@@ -1,5 +1,6 @@
 """Temporary copies of a tree, without DVC's cache and without the results that are to be made in them."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from dvc.repo import Repo
 from dvc.utils.serialize import dumps_yaml, parse_yaml
 
 from ladder.core.errors import InputError
-from ladder.verifying.plan import Plan, outputs
+from ladder.verifying.plan import Plan, changed, outputs
 
 LOCK = "dvc.lock"
 ARCHIVES = "data/archives"  # the one input that no stage declares: the digests of what it holds are pinned in the code
@@ -47,12 +48,15 @@ def hand_over(source: Path, copy: Path, plan: Plan) -> None:
     if (source / ARCHIVES).is_dir() and not (copy / ARCHIVES).exists():
         (copy / ARCHIVES).parent.mkdir(parents=True, exist_ok=True)
         (copy / ARCHIVES).symlink_to((source / ARCHIVES).resolve(), target_is_directory=True)
-    _keep_records(copy, {stage.addressing for stage in plan.given})
     names = {stage.addressing for stage in plan.given}
-    with Repo(str(copy)) as repo:
-        wrong = [stage.addressing for stage in repo.index.stages if stage.addressing in names and stage.changed()]
-    if wrong:
-        raise InputError(f"what {', '.join(wrong)} left here is not what {LOCK} records: `make repro` first")
+    _keep_records(copy, names)
+    with contextlib.chdir(copy), Repo(str(copy)) as repo:  # DVC names stages as seen from the current folder
+        given = [stage for stage in repo.index.stages if stage.addressing in names]
+        if wrong := changed(given):
+            raise InputError(f"what {', '.join(wrong)} left here is not what {LOCK} records: `make repro` first")
+        with repo.lock:
+            for stage in given:
+                stage.commit()  # DVC runs a stage again whose outputs are not in its cache
 
 
 def run(copy: Path, names: list[str], jobs: int | None, threads: int) -> None:

@@ -1,6 +1,6 @@
 """Which stages a second run makes, and what it is handed instead, as DVC knows them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import networkx as nx  # type: ignore[import-untyped]
@@ -35,8 +35,7 @@ class Plan:
         return nx.descendants(self.graph, stage)
 
     def stale(self) -> list[str]:
-        """The stages of which inputs, params or outputs are not those that dvc.lock records."""
-        return [stage.addressing for stage in (*self.given, *self.run) if stage.changed()]
+        return changed((*self.given, *self.run))
 
 
 def make(repo: Repo, names: Sequence[str] = (), *, whole: bool = False) -> Plan:
@@ -62,6 +61,18 @@ def make(repo: Repo, names: Sequence[str] = (), *, whole: bool = False) -> Plan:
         if stage.cmd and (whole or stage in asked or any(other in run for other in graph.successors(stage))):
             run.append(stage)
     return Plan(tuple(run), tuple(stage for stage in order if stage not in run), graph)
+
+
+def changed(stages: Iterable[Stage]) -> list[str]:
+    """Those of which inputs, params or outputs are not as dvc.lock, or the .dvc file of `dvc add`, records them.
+
+    Unlike DVC's own `changed`, it does not ask for a copy of the outputs in the cache.
+    """
+    return [
+        stage.addressing
+        for stage in stages
+        if stage.changed_stage() or any(item.workspace_status() for item in (*stage.deps, *stage.outs))
+    ]
 
 
 def outputs(stage: Stage) -> list[str]:

@@ -31,14 +31,17 @@ def main(*arguments: str) -> None:
     which.add_argument("--against", metavar="REVISION", help="compare this tree's run with the one committed there")
     asked = parser.parse_args(arguments)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    here = Path.cwd()
     if asked.against:
-        with _planned(Path.cwd(), asked.stages) as again:
-            against.compare(Path.cwd(), asked.against, again)
+        with _planned(here, asked.stages) as again:
+            against.compare(here, asked.against, again)
         return
     folder = Path(tempfile.mkdtemp(prefix="verify-")).resolve()
     try:
-        first = Path.cwd() if asked.preset is None else preset_run(folder / "first", asked.preset, asked.stages)
+        first = folder / "first" if asked.preset else here
         second = folder / "second"
+        if asked.preset:
+            run_of_preset(here, first, asked.preset, asked.stages)
         with _planned(first, asked.stages) as again:
             differing = compare_with_second_run(first, second, again, asked.jobs)
             machine = _machines(first, second, again)
@@ -55,19 +58,17 @@ def main(*arguments: str) -> None:
     print("verify: the second run wrote the same bytes (not compared: benchmark, which measures, and machine.csv)")
 
 
-def preset_run(tree: Path, preset: str, names: Sequence[str]) -> Path:
-    """A run of the params of this tree with a preset merged in, in a new copy, one stage at a time on one thread."""
-    copies.make(Path.cwd(), tree)
-    done = subprocess.run(
-        [sys.executable, "-m", "ladder.presets", "apply", preset], cwd=tree, capture_output=True, text=True
-    )
+def run_of_preset(here: Path, tree: Path, preset: str, names: Sequence[str]) -> None:
+    """Copy this tree, merge a preset into its params, and make the stages there, one at a time on one thread."""
+    copies.make(here, tree)
+    apply = [sys.executable, "-m", "ladder.presets", "apply", preset]
+    done = subprocess.run(apply, cwd=tree, capture_output=True, text=True)
     if done.returncode:
         raise InputError(done.stderr.strip())
     with _planned(tree, names, whole=True) as whole:
-        copies.hand_over(Path.cwd(), tree, whole)
-        print(f"verify: the first run, of preset {preset}: {len(whole.run)} stages, one at a time")
+        copies.hand_over(here, tree, whole)
+        print(f"verify: the first run, of preset {preset}: {len(whole.run)} stages, one at a time, in {tree}")
         copies.run(tree, whole.names, 1, threads=1)
-    return tree
 
 
 def compare_with_second_run(first: Path, tree: Path, again: Plan, jobs: int | None) -> list[str]:
@@ -126,7 +127,7 @@ def _planned(tree: Path, names: Sequence[str], *, whole: bool = False) -> Iterat
         repo = Repo(str(tree))
     except DvcException as error:
         raise InputError(str(error)) from None
-    with repo:
+    with repo, contextlib.chdir(tree):  # DVC names stages as seen from the current folder
         yield plan.make(repo, names, whole=whole)
 
 
