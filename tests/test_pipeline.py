@@ -1,8 +1,12 @@
 """The pipeline as people use it: repro, experiments, kills, clones. In a temporary Git and DVC repository."""
 
+import contextlib
 import os
+import pty
+import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -128,6 +132,52 @@ def test_an_experiment_in_a_temporary_folder_runs_its_own_code(whole):
         path.write_text(text)
     assert "IMAGES to train" in output
     assert "temporary" in whole.run("dvc", "exp", "list", "--name-only")
+
+
+@pytest.mark.slow
+def test_a_second_run_two_stages_at_a_time_writes_the_same_bytes(whole):
+    output = whole.run("env", f"PYTHONPATH={whole.folder / 'src'}", "python", "-m", "ladder.verifying.verify", "--jobs", "2")  # fmt: skip
+    assert "the second run wrote the same bytes" in output
+    ours = {stage: len(outs(STAGES[stage])) for stage in STAGES if stage != "benchmark"}
+    shown = {line.split()[0]: line.split()[1:] for line in output.splitlines() if re.fullmatch(r"\S+ +\d+ +\d+", line)}
+    assert shown.pop("all")[1] == "0"
+    assert shown.keys() == ours.keys()
+    records = {stage: sum(path.endswith("machine.csv") for path in outs(STAGES[stage])) for stage in ours}
+    assert {stage: int(numbers[0]) for stage, numbers in shown.items()} == {
+        stage: ours[stage] - records[stage] for stage in ours
+    }
+    assert whole.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+def test_however_a_stage_is_run_its_bytes_are_the_same(whole):
+    """On a terminal, from another folder, in a temporary experiment and in a queued one."""
+    again = ["--force", "--no-run-cache"]
+    on_a_terminal(whole.folder / "src", "dvc", "repro", *again, "../dvc.yaml:train_baseline")
+    assert whole.run("git", "status", "--porcelain") == ""
+
+    whole.run("dvc", "exp", "run", "--temp", *again, "--name", "same_temp", "train_baseline")
+    whole.run("dvc", "exp", "run", "--queue", *again, "--name", "same_queued", "train_baseline")
+    whole.run("dvc", "exp", "run", "--run-all", "--jobs", "1")
+    names = whole.run("git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    for name in ("same_temp", "same_queued"):
+        (ref,) = [found for found in names if found.endswith(f"/{name}")]
+        recorded = yaml.safe_load(whole.run("git", "show", f"{ref}:dvc.lock"))["stages"]
+        assert recorded == whole.lock()
+
+
+def on_a_terminal(folder: Path, *command: str) -> None:
+    """Run a command as if in a window of its own."""
+    outer, inner = pty.openpty()
+    process = subprocess.Popen(command, cwd=folder, env=pipeline.ENVIRONMENT, stdin=inner, stdout=inner, stderr=inner)
+    os.close(inner)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux's way to say that nobody writes any more
+        while part := os.read(outer, 65536):
+            shown += part
+    os.close(outer)
+    assert process.wait() == 0, shown.decode()[-3000:]
+    assert b"Running stage" in shown
 
 
 # Kills: a training run long enough to be cut, in a repository of its own
