@@ -136,7 +136,8 @@ def test_an_experiment_in_a_temporary_folder_runs_its_own_code(whole):
 
 @pytest.mark.slow
 def test_a_second_run_two_stages_at_a_time_writes_the_same_bytes(whole):
-    output = whole.run("env", f"PYTHONPATH={whole.folder / 'src'}", "python", "-m", "ladder.verifying.verify", "--jobs", "2")  # fmt: skip
+    verify = ["python", "-m", "ladder.verifying.verify", "--jobs", "2"]
+    output = whole.run("env", f"PYTHONPATH={whole.folder / 'src'}", *verify)
     assert "the second run wrote the same bytes" in output
     ours = {stage: len(outs(STAGES[stage])) for stage in STAGES if stage != "benchmark"}
     shown = {line.split()[0]: line.split()[1:] for line in output.splitlines() if re.fullmatch(r"\S+ +\d+ +\d+", line)}
