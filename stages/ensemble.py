@@ -10,7 +10,7 @@ from ladder.scoring import ensembling
 def main() -> None:
     members = {name: f"predictions/trained/{name}.npz" for name in params.read().ensemble.members}
     output = "predictions/voted/ensemble.npz"
-    with runs.stage("ensemble", lambda p: p.ensemble, inputs=list(members.values()), outputs=[output]) as run:
+    with runs.stage("ensemble", lambda p: p.voting(), inputs=list(members.values()), outputs=[output]) as run:
         answers = {name: predictions.load(path) for name, path in members.items()}
         voted = ensembling.vote(answers, run.params.vote, run.params.weights)
         predictions.save(output, voted)

@@ -20,7 +20,7 @@ def main(answered: str) -> None:
         f"{folder}/confusion.png",
         f"{folder}/classes.csv",
     ]
-    with runs.stage(f"evaluate@{name}", lambda p: p.evaluate, inputs=[answers], outputs=outputs) as run:
+    with runs.stage(f"evaluate@{name}", lambda p: p.scoring(), inputs=[answers], outputs=outputs) as run:
         read = predictions.load(answers)
         logits, labels, classes = read.test.logits, read.test.labels, read.classes
         headline = scores.headline(read, run.params)

@@ -21,7 +21,7 @@ def main() -> None:
         *(f"predictions/trained/{rung}.npz" for rung in RUNGS),
     ]
     answers = [f"predictions/deployed/{rung}_{kind}.npz" for rung in RUNGS for kind in PRECISIONS]
-    with runs.stage("quantize", lambda p: p.quantize, inputs=inputs, outputs=["models/quantize", *answers]) as run:
+    with runs.stage("quantize", lambda p: p.quantizing(), inputs=inputs, outputs=["models/quantize", *answers]) as run:
         split = splits.load("data/split")
         calibration = quantization.spread(split.train.images, run.params.calibration_images)
         for rung in RUNGS:

@@ -35,7 +35,7 @@ class Chosen(Exception):
 def chosen(monkeypatch):
     """What a stage asks `runs.stage` for: groups of params read, inputs and outputs."""
     values = params.load_yaml(ROOT / "params.yaml")
-    found: dict = {"groups": set()}
+    found: dict = {"groups": set(), "computes": False}
 
     class Recording(SCHEMA):
         def __getattribute__(self, name):
@@ -47,7 +47,7 @@ def chosen(monkeypatch):
 
     def stage(name, select, *, inputs, outputs):
         found["groups"].clear()
-        select(recording)
+        found["computes"] = isinstance(select(recording), params.Computing)
         found.update(name=name, inputs={str(path) for path in inputs}, outputs={str(path) for path in outputs})
         raise Chosen
 
@@ -57,6 +57,15 @@ def chosen(monkeypatch):
     return found
 
 
+def begin(name: str) -> None:
+    """Run a stage up to where it says what it reads and writes."""
+    path = ROOT / script(STAGES[name])
+    namespace: dict = {"__name__": path.stem}
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), namespace)
+    with pytest.raises(Chosen):
+        namespace["main"](*arguments(STAGES[name]))
+
+
 def groups(stage: dict) -> set[str]:
     """The groups of which a stage reads all, or some key (`group.key`)."""
     return {key.split(".")[0] for key in stage["params"]}
@@ -64,11 +73,7 @@ def groups(stage: dict) -> set[str]:
 
 @pytest.mark.parametrize("name", STAGES)
 def test_params_inputs_and_outputs_are_those_the_stage_names(name, chosen):
-    path = ROOT / script(STAGES[name])
-    namespace: dict = {"__name__": path.stem}
-    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), namespace)
-    with pytest.raises(Chosen):
-        namespace["main"](*arguments(STAGES[name]))
+    begin(name)
     assert chosen["name"] == name
     assert chosen["groups"] == groups(STAGES[name])
     data = {dep for dep in STAGES[name]["deps"] if not dep.startswith(CODE)}
@@ -77,6 +82,14 @@ def test_params_inputs_and_outputs_are_those_the_stage_names(name, chosen):
     assert all(any(inside(path, dep) for dep in data) for path in chosen["inputs"]), "each input stands in a dep"
     written = {path for path in outs(STAGES[name]) if not path.endswith("history.csv")}
     assert chosen["outputs"] == written
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_that_computes_depends_on_its_threads_and_no_other_does(name, chosen):
+    """`hardware.threads` alone, where nothing else of the group is read. `benchmark` times several numbers of them."""
+    begin(name)
+    named = {"hardware", "hardware.threads"} & set(STAGES[name]["params"])
+    assert chosen["computes"] == (bool(named) and name != "benchmark")
 
 
 def test_every_group_of_params_is_read_by_some_stage():

@@ -55,7 +55,13 @@ class Weights(Group):
     weights: Start
 
 
-class Rung(Group):
+class Computing(Group):
+    """Params of a stage that computes, with so many CPU threads. (`benchmark` times several numbers of them.)"""
+
+    threads: int
+
+
+class Rung(Computing):
     """All the params that one training run depends on. Two rungs with equal params are the same run."""
 
     seed: int
@@ -67,7 +73,7 @@ class Rung(Group):
     distill: Distill | None
 
 
-class MonteCarlo(Group):
+class MonteCarlo(Computing):
     """All the params that the stage `mc_dropout` depends on."""
 
     seed: int
@@ -76,11 +82,23 @@ class MonteCarlo(Group):
     teacher: str
 
 
-class Doubts(Group):
+class Doubts(Computing):
     """All the params that the stage `uncertainty` depends on."""
 
     teacher: str
     ece_bins: int
+
+
+class Voting(Computing, Ensemble):
+    """All the params that the stage `ensemble` depends on."""
+
+
+class Quantizing(Computing, Quantize):
+    """All the params that the stage `quantize` depends on."""
+
+
+class Scoring(Computing, Evaluate):
+    """All the params that the stage `evaluate` depends on."""
 
 
 class Benchmarking(Group):
@@ -145,6 +163,7 @@ class Params(Group):
         """The params of one training stage. Raises InputError for a name that is none."""
         entry = self._entry(name)
         return Rung(
+            threads=self.hardware.threads,
             seed=self.seed,
             hardware=self.hardware,
             model=self.model,
@@ -154,9 +173,22 @@ class Params(Group):
             distill=self.distill if "distill" in entry.reads else None,
         )
 
+    def voting(self) -> Voting:
+        """The params of the stage `ensemble`."""
+        return Voting(threads=self.hardware.threads, **dict(self.ensemble))
+
+    def quantizing(self) -> Quantizing:
+        """The params of the stage `quantize`."""
+        return Quantizing(threads=self.hardware.threads, **dict(self.quantize))
+
+    def scoring(self) -> Scoring:
+        """The params of the stage `evaluate`."""
+        return Scoring(threads=self.hardware.threads, **dict(self.evaluate))
+
     def monte_carlo(self) -> MonteCarlo:
         """The params of the stage `mc_dropout`."""
         return MonteCarlo(
+            threads=self.hardware.threads,
             seed=self.seed,
             hardware=self.hardware,
             passes=self.uncertainty.passes,
@@ -165,7 +197,7 @@ class Params(Group):
 
     def doubts(self) -> Doubts:
         """The params of the stage `uncertainty`."""
-        return Doubts(teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins)
+        return Doubts(threads=self.hardware.threads, teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins)
 
     def benchmarking(self) -> Benchmarking:
         """The params of the stage `benchmark`."""

@@ -70,11 +70,13 @@ class Data(Group):
 class Hardware(Group):
     """Where and how to compute. `auto` takes what the committed table in `devices.py` says.
 
+    `threads`: CPU threads of each stage that computes, whatever the machine has: results depend on their number.
     `processes` divide each batch of a training between them; `sync_batch_norm` lets BatchNorm see the whole batch then.
     """
 
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "float32", "bfloat16"]
+    threads: Annotated[int, Field(gt=0, le=1024)]
     compile: bool
     processes: Positive
     sync_batch_norm: bool

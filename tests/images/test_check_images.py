@@ -48,6 +48,12 @@ def test_params_are_checked_too(workspace):
 def test_make_runs_it_first():
     command = ["make", "--dry-run", "--assume-old", "setup", "repro", "PRESET=own_images"]
     recipe = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    places = [recipe.index(step) for step in ("presets apply own_images", "tools/check_images.py")]
+    steps = (
+        "presets apply own_images",
+        "tools/check_images.py",
+        "tools/mend_lock.py",
+        "exec python -m ladder.running.repro",
+    )
+    places = [recipe.index(step) for step in steps]
     assert places == sorted(places)
-    assert re.search(r"tools/check_images.py && exec python -m ladder.running.repro *$", recipe, flags=re.MULTILINE)
+    assert recipe.count("&&") == len(steps) - 1, "each only if the one before it succeeded"

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from ladder import params
-from ladder.core import locks, sources, states
+from ladder.core import locks, sources, states, threads
 from ladder.core.errors import InputError
 
 P = TypeVar("P", bound=BaseModel)
@@ -68,6 +68,8 @@ def stage(
     """
     _refuse_foreign_code()
     cfg = select(params.read())
+    if isinstance(cfg, params.Computing):
+        threads.limit(cfg.threads)
     with locks.held(Path(".ladder/locks") / f"{name}.lock", f"another run of {name} is writing here") as still_ours:
         states.forget_recorded(_states())
         before = _determinants(name, cfg, inputs)

@@ -12,7 +12,10 @@ import numpy as np
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort
 
+from ladder.core.threads import limited
+
 ERRORS_ONLY = 3
+ALL_CORES = 0
 IMAGES_PER_BATCH = 250
 
 
@@ -21,13 +24,12 @@ def session(model: str | Path | bytes, threads: int | None = None, ran: str | Pa
 
     Args:
         model: a file or its bytes.
-        threads: that one operator may use; None: all cores.
+        threads: that one operator may use; None: those of the stage, outside of one all cores.
         ran: where to write the graph that really runs, after ONNX Runtime's optimizations.
     """
     options = ort.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or limited() or ALL_CORES
     if ran is not None:
         options.optimized_model_filepath = str(ran)
     source = model if isinstance(model, bytes) else str(model)

@@ -43,7 +43,7 @@ PACKAGES = (
 )
 
 
-class Settings(params.Group):
+class Settings(params.Computing):
     """The params that the report depends on or tells of."""
 
     seed: int
@@ -55,7 +55,8 @@ class Settings(params.Group):
 
 
 def settings(p: params.Params) -> Settings:
-    return Settings(**{name: getattr(p, name) for name in Settings.model_fields})
+    told = Settings.model_fields.keys() - params.Computing.model_fields.keys()
+    return Settings(threads=p.hardware.threads, **{name: getattr(p, name) for name in told})
 
 
 def text(

@@ -81,7 +81,7 @@ def _run(steps: list[Step], jobs: int, devices: list[str], lock: str, held: int)
                 while batch := next_batch(ready, [job.batch for job in running], jobs, free_gb):
                     ready = [step for step in ready if step not in batch]
                     waiting = [step for step in waiting if step not in batch]
-                    running.append(Job(batch, lines, _environment(batch[0], jobs, devices, running), lock, held))
+                    running.append(Job(batch, lines, _environment(batch[0], devices, running), lock, held))
                 job = _wait(running, lines, display, len(waiting))
                 if job.code():
                     raise InputError(_failure(job, [other for other in running if other is not job]))
@@ -122,13 +122,12 @@ def _failure(failed: Job, others: list[Job]) -> str:
     return f"{failed.now} failed: see its lines above{stopped}. The same command goes on from here"
 
 
-def _environment(step: Step, jobs: int, devices: list[str], running: list[Job]) -> dict[str, str]:
-    """One device each, where there are several, and one thread each, where there are several stages."""
-    if jobs == 1 or step.alone:
+def _environment(step: Step, devices: list[str], running: list[Job]) -> dict[str, str]:
+    """One CUDA device each, where there are several."""
+    if not devices or step.alone:
         return {}
     used = [job.device for job in running]
-    device = {"CUDA_VISIBLE_DEVICES": min(devices, key=used.count)} if devices else {}
-    return {"OMP_NUM_THREADS": "1"} | device
+    return {"CUDA_VISIBLE_DEVICES": min(devices, key=used.count)}
 
 
 @contextlib.contextmanager
