@@ -1,8 +1,8 @@
-"""Say what the ladder shows: metrics, Predictions and test images -> comparisons, pictures, report.md."""
+"""Say what the ladder shows: metrics, Predictions and test images -> comparisons, pictures, report.md and a page."""
 
 import numpy as np
 
-from ladder import ladder_file
+from ladder import ladder_file, params
 from ladder.core import runs
 from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import InputError, exit_on_input_error
@@ -18,8 +18,9 @@ OUTPUTS = ["metrics/report.json", "report.md", f"{FOLDER}/comparisons.csv", *PIC
 def main() -> None:
     every = ladder_file.read()
     answers = every.answers()
-    inputs = ["ladder.yaml", "data/split/test.npz", *answers.values(), markdown.TEMPLATES]
-    with runs.stage("report", report.settings, inputs=inputs, outputs=OUTPUTS) as run:
+    inputs = ["ladder.yaml", "data/split/test.npz", *answers.values(), report.DOUBTS, *report.PICTURES]
+    outputs = [params.read().report.page, *OUTPUTS]
+    with runs.stage("report", report.settings, inputs=[*inputs, markdown.TEMPLATES], outputs=outputs) as run:
         models = {name: predictions.load(path) for name, path in answers.items()}
         ensembling.require_same_images(models)
         test = splits.load_part("data/split", "test")
@@ -36,13 +37,15 @@ def main() -> None:
         augmented = [name for name, rung in every.rungs.items() if "aug" in rung.reads]
         metrics.save("report", ladder.headline(compared))
         files.write_csv(f"{FOLDER}/comparisons.csv", ladder.table(compared))
-        markdown.write("report.md", report.text(models, measured, compared, cfg, augmented))
 
         ladder_plots.accuracies(f"{FOLDER}/ladder.png", models, measured, cfg.evaluate.confidence)
         ladder_plots.classes(f"{FOLDER}/classes.png", models)
         ladder_plots.confused(f"{FOLDER}/confused.png", models)
         ladder_plots.flipped(f"{FOLDER}/fixed.png", models, test, right=ladder_plots.AUGMENTED, seed=seed)
         ladder_plots.flipped(f"{FOLDER}/broken.png", models, test, right=ladder_plots.PLAIN, seed=seed)
+        values = report.values(models, measured, compared, cfg, augmented)
+        markdown.write("report.md", report.text(values))
+        markdown.write(cfg.report.page, report.html(values, models))
     for step, result, _, verdict in compared:
         print(f"{step.first} - {step.second}: {100 * result.difference:+.2f} points, {verdict}")
 

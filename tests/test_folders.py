@@ -37,10 +37,10 @@ STALE = {
     "pretrained": {"weights"},
     "training": {*TRAINING, "quantize", "mc_dropout", "benchmark"},
     "teaching": {"distill"},
-    "scoring": {"ensemble", "evaluate", "mc_dropout", "uncertainty", "benchmark", "report"},
+    "scoring": {"ensemble", "evaluate", "mc_dropout", "uncertainty", "benchmark", "benchmark_page", "report"},
     "deploy": {"quantize", "mc_dropout", "benchmark"},
-    "drawing": {"evaluate", "uncertainty", "benchmark", "report"},
-    "reporting": {"report"},
+    "drawing": {"evaluate", "uncertainty", "benchmark", "benchmark_page", "report"},
+    "reporting": {"report", "benchmark_page"},
     "running": set(),
     "verifying": set(),
 }

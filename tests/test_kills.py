@@ -53,8 +53,8 @@ def clone(source: Pipeline, folder: Path) -> Pipeline:
 
 
 def started(made: Pipeline, jobs: int, output) -> subprocess.Popen:
-    """What `make repro JOBS=n` does, on one thread."""
-    environment = pipeline.ENVIRONMENT | {"PYTHONPATH": str(made.folder / "src"), "OMP_NUM_THREADS": "1"}
+    """What `make repro JOBS=n` does."""
+    environment = pipeline.ENVIRONMENT | {"PYTHONPATH": str(made.folder / "src")}
     where = {"cwd": made.folder, "env": environment, "stdout": output, "stderr": subprocess.STDOUT}
     subprocess.run([sys.executable, "tools/mend_lock.py"], check=True, **where)
     return subprocess.Popen([sys.executable, "-m", "ladder.running.repro", "--jobs", str(jobs), *TARGETS], **where)

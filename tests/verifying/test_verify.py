@@ -12,7 +12,7 @@ from ladder.verifying import outputs
 from small import stage
 
 VERIFY = [sys.executable, "-m", "ladder.verifying.verify"]
-MACHINE = "what,value\nprocessor,{}\nthreads,1\n"
+MACHINE = "what,value\nprocessor,{}\n"
 PARAMS = "a: {epochs: 1}\n"
 
 
@@ -44,12 +44,17 @@ def trained(processor: str, accuracy: float) -> dict:
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Two stages on images that `dvc add` tracks, a third that measures; run, but for what is not committed."""
+    """Two stages on images that `dvc add` tracks, one that measures and one that shows it; run and committed."""
     made = tmp_path / "repository"
     made.mkdir()
     small.create(
         made,
-        {"train": trained("some", 0.5), "after": stage("after", ("a",)), "benchmark": stage("measured", ("after",))},
+        {
+            "train": trained("some", 0.5),
+            "after": stage("after", ("a",)),
+            "benchmark": stage("measured", ("after",)),
+            "page": stage("page", ("measured",)),
+        },
     )
     (made / "params.yaml").write_text(PARAMS)
     (made / "images").mkdir()
@@ -113,7 +118,8 @@ def test_other_images_are_refused(folder):
 
 
 def test_what_measures_and_what_is_not_there_are_refused(folder):
-    assert "benchmark measures this machine" in verify(folder, "benchmark").stderr
+    assert "leave benchmark out" in verify(folder, "benchmark").stderr
+    assert "leave page out" in verify(folder, "page", "after").stderr
     assert "Stage 'nothing' not found" in verify(folder, "nothing").stderr
 
 

@@ -59,12 +59,11 @@ def hand_over(source: Path, copy: Path, plan: Plan) -> None:
                 stage.commit()  # DVC runs a stage again whose outputs are not in its cache
 
 
-def run(copy: Path, names: list[str], jobs: int | None, threads: int) -> None:
+def run(copy: Path, names: list[str], jobs: int | None) -> None:
     """Run stages in a copy, its own code, several at a time. Raises InputError if one fails."""
     environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"} | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": str(copy / "src"),
-        "OMP_NUM_THREADS": str(threads),
     }
     command = [sys.executable, "-m", "ladder.running.repro", *(["--jobs", str(jobs)] if jobs else []), *names]
     if subprocess.run(command, cwd=copy, env=environment).returncode:

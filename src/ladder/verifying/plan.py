@@ -11,7 +11,7 @@ from dvc.stage import Stage
 
 from ladder.core.errors import InputError
 
-MEASURED = "benchmark"  # what a clock wrote is never the same twice
+MEASURED = "benchmark"  # what a clock wrote is never the same twice, nor what follows from it
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Plan:
 
 
 def make(repo: Repo, names: Sequence[str] = (), *, whole: bool = False) -> Plan:
-    """Plan a run of the stages named, and of stages in between; of all but the measured one if none is named.
+    """Plan a run of the stages named, and of stages in between; of all but the measured ones if none is named.
 
     Args:
         names: stages or `foreach` groups, as `dvc repro` takes them.
@@ -50,9 +50,13 @@ def make(repo: Repo, names: Sequence[str] = (), *, whole: bool = False) -> Plan:
         with repo.lock:
             graph = get_active_graph(repo.index.graph)
             asked = collect_stages(repo, names or ["dvc.yaml"])
-            if names and any(stage.addressing == MEASURED for stage in asked):
-                raise InputError(f"{MEASURED} measures this machine: no second run gives its bytes, leave it out")
-            asked = [stage for stage in asked if stage.addressing != MEASURED]
+            measured = [stage for stage in asked if _is_measured(stage, graph)]
+            if names and measured:
+                raise InputError(
+                    f"{MEASURED} measures this machine: no second run gives its bytes, nor those of what shows them:"
+                    f" leave {', '.join(stage.addressing for stage in measured)} out"
+                )
+            asked = [stage for stage in asked if stage not in measured]
             order = plan_repro(graph, asked)
     except DvcException as error:
         raise InputError(str(error)) from None
@@ -77,3 +81,7 @@ def changed(stages: Iterable[Stage]) -> list[str]:
 
 def outputs(stage: Stage) -> list[str]:
     return [out.def_path for out in stage.outs]
+
+
+def _is_measured(stage: Stage, graph: nx.DiGraph) -> bool:
+    return any(it.addressing == MEASURED for it in (stage, *nx.descendants(graph, stage)))

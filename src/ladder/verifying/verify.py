@@ -59,7 +59,7 @@ def main(*arguments: str) -> None:
 
 
 def run_of_preset(here: Path, tree: Path, preset: str, names: Sequence[str]) -> None:
-    """Copy this tree, merge a preset into its params, and make the stages there, one at a time on one thread."""
+    """Copy this tree, merge a preset into its params, and make the stages there, one at a time."""
     copies.make(here, tree)
     apply = [sys.executable, "-m", "ladder.presets", "apply", preset]
     done = subprocess.run(apply, cwd=tree, capture_output=True, text=True)
@@ -68,7 +68,7 @@ def run_of_preset(here: Path, tree: Path, preset: str, names: Sequence[str]) -> 
     with _planned(tree, names, whole=True) as whole:
         copies.hand_over(here, tree, whole)
         print(f"verify: the first run, of preset {preset}: {len(whole.run)} stages, one at a time, in {tree}")
-        copies.run(tree, whole.names, 1, threads=1)
+        copies.run(tree, whole.names, 1)
 
 
 def compare_with_second_run(first: Path, tree: Path, again: Plan, jobs: int | None) -> list[str]:
@@ -82,33 +82,14 @@ def compare_with_second_run(first: Path, tree: Path, again: Plan, jobs: int | No
             f"there is no first run to compare with: {', '.join(stale)} not up to date here, or without outputs:"
             " `make repro` first, or give PRESET or AGAINST"
         )
-    threads = _threads(first, again)
-    if threads > 1 and jobs != 1:
-        print(f"verify: the first run computed on {threads} threads, so the second runs one stage at a time")
-        jobs = 1
     copies.make(first, tree)
     copies.hand_over(first, tree, again)
     given = f", what {len(again.given)} others left handed over and checked" if again.given else ""
     print(f"verify: the second run: {len(again.run)} stages{given}, in {tree}")
-    copies.run(tree, again.names, jobs, threads)
+    copies.run(tree, again.names, jobs)
     found = outputs.compare(first, tree, again.written())
     print(outputs.table(found))
     return [name for it in found for name in it.files]
-
-
-def _threads(tree: Path, again: Plan) -> int:
-    """The threads that rungs of a tree were trained on, since bytes depend on them; 1 where no rung is among them."""
-    for stages in (again.run, again.given):
-        paths = machines.records(path for stage in stages for path in plan.outputs(stage))
-        found = {machines.read((tree / path).read_text(encoding="utf-8")).get("threads", "") for path in paths}
-        if len(found) > 1:
-            raise InputError(
-                f"the rungs here were trained on different numbers of threads ({', '.join(sorted(found))}), and one run"
-                " has one: give STAGES of one number, see plots/<rung>/machine.csv"
-            )
-        if found and next(iter(found)).isdecimal():
-            return int(next(iter(found)))
-    return 1
 
 
 def _machines(first: Path, second: Path, again: Plan) -> str:
