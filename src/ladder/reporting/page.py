@@ -1,6 +1,7 @@
 """A document in Markdown as one HTML page that needs no other file: pictures inline, tables that can be sorted."""
 
 import base64
+import os
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -53,7 +54,7 @@ def _headings(tokens: Sequence[Token]) -> tuple[str, list[tuple[str, str]]]:
 
 def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: Any, environment: Any) -> str:
     token = tokens[index]
-    path = environment["folder"] / str(token.attrGet("src"))
+    path = Path(os.path.normpath(environment["folder"] / str(token.attrGet("src"))))
     try:
         content = path.read_bytes()
         with Image.open(path) as picture:
