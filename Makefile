@@ -1,8 +1,10 @@
 # `make help` lists the targets. Everything installs into .venv/, nothing outside of the repository.
+# PYTHONPATH: several clones may link one .venv, and each runs its own code.
 SHELL := bash
 PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || echo python3)
 VENV := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/src
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
@@ -59,7 +61,7 @@ clean:  ## remove the demo, resume state and tool caches; results, data and .ven
 	@$(PYTHON) tools/held.py clean && rm -rf .demo .ladder .pytest_cache .ruff_cache .mypy_cache src/*.egg-info && find src stages tests tools -name __pycache__ -prune -exec rm -rf {} +
 
 tune: setup  ## measure training speed by precision (nothing is written)
-	@PYTHONPATH=src python benchmarks/tune.py
+	@python benchmarks/tune.py
 
 results: setup  ## write the figures of metrics/ and plots/ into README.md and docs/benchmark.md
 	@python tools/results.py

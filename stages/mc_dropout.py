@@ -4,7 +4,7 @@ Dropout sits in the heads alone: see `ladder.deploy.mc_dropout` for what it cann
 """
 
 from ladder import params
-from ladder.core import runs
+from ladder.core import memory, runs
 from ladder.core.artifacts import checkpoints, splits
 from ladder.core.errors import exit_on_input_error
 from ladder.deploy import mc_dropout
@@ -24,14 +24,11 @@ def main() -> None:
         device = devices.select(cfg.hardware)
         for name in names:
             model = models.restore(checkpoints.load(f"models/{name}")).to(device)
-            sampled = mc_dropout.mc_dropout(
-                model,
-                test.images,
-                passes=cfg.passes,
-                seed=cfg.seed,
-                batch_size=cfg.hardware.predict_batch_size,
-                name=name,
-            )
+            batch_size = cfg.hardware.predict_batch_size
+            with memory.lowering({"hardware.predict_batch_size": batch_size}):
+                sampled = mc_dropout.mc_dropout(
+                    model, test.images, passes=cfg.passes, seed=cfg.seed, batch_size=batch_size, name=name
+                )
             passes.save(f"{OUTPUT}/{name}.npz", Passes(sampled, test.labels, test.ids))
     print(f"mc_dropout: {cfg.passes} passes each of {' and '.join(names)} over {len(test):,} test images")
 

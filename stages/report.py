@@ -18,16 +18,14 @@ OUTPUTS = ["metrics/report.json", "report.md", f"{FOLDER}/comparisons.csv", *PIC
 def main() -> None:
     every = ladder_file.read()
     answers = every.answers()
-    inputs = ["ladder.yaml", "data/split/test.npz", *answers.values(), report.DOUBTS, *report.PICTURES]
+    inputs = ["ladder.yaml", "data/split/test", *answers.values(), report.DOUBTS, *report.PICTURES]
     outputs = [params.read().report.page, *OUTPUTS]
     with runs.stage("report", report.settings, inputs=[*inputs, markdown.TEMPLATES], outputs=outputs) as run:
         models = {name: predictions.load(path) for name, path in answers.items()}
         ensembling.require_same_images(models)
         test = splits.load_part("data/split", "test")
         if not np.array_equal(test.ids, next(iter(models.values())).test.ids):
-            raise InputError(
-                "data/split/test.npz holds other images than predictions/: `dvc repro report` remakes both"
-            )
+            raise InputError("data/split/test holds other images than predictions/: `dvc repro report` remakes both")
         cfg, seed = run.params, run.params.seed
         measured = {name: scores.headline(found, cfg.evaluate) for name, found in models.items()}
 

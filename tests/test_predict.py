@@ -402,6 +402,19 @@ def test_ctrl_c_is_one_line(clone, capsys, monkeypatch):
     assert told(capsys) == ["predict: stopped"]
 
 
+def test_out_of_memory_is_one_line_and_a_mistake_of_ours_is_not(clone, capsys, monkeypatch):
+    def fail(*_):
+        raise errors.pop()
+
+    errors = [ZeroDivisionError(), MemoryError("Unable to allocate 9 GiB")]
+    monkeypatch.setattr(given_files, "read", fail)
+    assert run("a.png") == 2
+    (line,) = told(capsys)
+    assert line.startswith("predict: out of memory (Unable to allocate 9 GiB): end other programs")
+    with pytest.raises(ZeroDivisionError):
+        run("a.png")
+
+
 # --- which model
 
 

@@ -48,9 +48,18 @@ def test_a_split_comes_back_as_it_was_saved(made):
             assert np.array_equal(getattr(getattr(read, name), field), getattr(getattr(made, name), field))
 
 
+def test_images_of_a_split_are_mapped_read_only(made):
+    read = splits.load("data/split")
+    for images in (read.train.images, read.val.images, splits.load_part("data/split", "test").images):
+        assert isinstance(images, np.memmap)
+        assert not images.flags.writeable
+        with pytest.raises(ValueError, match="read-only"):
+            images[0] = 0
+
+
 def test_a_damaged_split_is_refused(made):
-    Path("data/split/val.npz").write_bytes(b"PK")
-    with pytest.raises(InputError, match=r"val\.npz has another digest.*dvc repro split"):
+    Path("data/split/val/images.npy").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"data/split/val holds no.*images\.npy has another digest.*dvc repro split"):
         splits.load("data/split")
     Path("data/split/split.json").unlink()
     with pytest.raises(InputError, match="data/split holds no split"):

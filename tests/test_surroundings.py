@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -105,6 +106,19 @@ def test_packages_are_installed_when_they_change_not_when_times_do(tmp_path):
     assert stamp.st_mtime >= (tmp_path / "two/requirements.txt").stat().st_mtime  # so that make asks no more
     (tmp_path / "two/requirements.txt").write_text("a==2\n")
     assert installs("two")
+
+
+def test_make_runs_the_code_of_its_own_clone(tmp_path):
+    """Its .venv may be a link to that of another, where `ladder` was installed."""
+    (tmp_path / "src/ladder").mkdir(parents=True)
+    (tmp_path / "src/ladder/__init__.py").touch()
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    (tmp_path / "more.mk").write_text("where: ; @python -c 'import ladder; print(ladder.__file__)'\n")
+    ended = shell(tmp_path, "make", "-f", str(ROOT / "Makefile"), "-f", "more.mk", "where")
+    assert ended.stdout == f"{tmp_path}/src/ladder/__init__.py\n"
+    shutil.copy(ROOT / ".gitignore", clone(tmp_path / "repository"))
+    (tmp_path / "repository/.venv").symlink_to(Path(sys.prefix))
+    assert shell(tmp_path / "repository", "git", "check-ignore", ".venv").stdout == ".venv\n"
 
 
 @pytest.mark.slow

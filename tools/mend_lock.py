@@ -43,15 +43,16 @@ def _mend_lock() -> None:
     if not LOCK.exists():
         return
     content = LOCK.read_bytes()
-    if is_whole(content):
-        if not KEPT.exists() or KEPT.read_bytes() != content:
+    committed = subprocess.run(["git", "show", f"HEAD:./{LOCK}"], capture_output=True).stdout
+    kept = KEPT.read_bytes() if KEPT.exists() else b""
+    copies = {"the last whole one": kept, "that of the last commit": committed}
+    is_beginning = any(copy.startswith(content) and copy != content for copy in copies.values())
+    if is_whole(content) and (content == committed or not is_beginning):
+        if kept != content:
             files.write_bytes(KEPT, content)
         return
     if re.search(rb"^(<{7}|>{7}) ", content, flags=re.MULTILINE):
         sys.exit(f"mend_lock: {LOCK} holds the conflicts of a merge: `git checkout --ours {LOCK}`, then run again")
-    committed = subprocess.run(["git", "show", f"HEAD:./{LOCK}"], capture_output=True).stdout
-    kept = KEPT.read_bytes() if KEPT.exists() else b""
-    copies = {"the last whole one": kept, "that of the last commit": committed}
     whose = next((whose for whose, copy in copies.items() if is_whole(copy)), None)
     if whose:
         files.write_bytes(LOCK, copies[whose])
@@ -62,7 +63,9 @@ def _mend_lock() -> None:
 
 
 def is_whole(content: bytes) -> bool:
-    """Whether DVC can read a dvc.lock."""
+    """Whether DVC can read a dvc.lock, and has written it to the end of a line (half a file may be valid YAML)."""
+    if not content.endswith(b"\n"):
+        return False
     try:
         COMPILED_LOCKFILE_SCHEMA(parse_yaml(content.decode(), LOCK))
     except (DvcException, Invalid, UnicodeDecodeError, ValueError, TypeError, AttributeError):

@@ -2,6 +2,8 @@
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ladder.core.errors import InputError
@@ -74,3 +76,21 @@ def read(file: str) -> bytes:
 
 def _too_large(file: str, size: str) -> str:
     return f"{file} has {size} bytes, at most {MAX_FILE_BYTES:,} are read: shrink or remove it"
+
+
+@contextmanager
+def silent_libraries() -> Iterator[None]:
+    """libtiff and others write what they find odd about a file to the process' stderr, past Python."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -28,6 +28,7 @@ from scipy.special import log_softmax
 
 from ladder import given_files
 from ladder.core.errors import InputError, nearest
+from ladder.core.machine import explain
 from ladder.images import decode
 from ladder.images.names import printable
 from ladder.scoring import uncertainty as us
@@ -53,12 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         model = load(find(options.model), options.samples)
         found, failures = classify(model, options.images, options.top)
-    except InputError as error:
-        _tell(f"predict: {error}")
-        return 2
     except KeyboardInterrupt:
         _tell("predict: stopped")
         return 130
+    except Exception as error:
+        message = str(error) if isinstance(error, InputError) else explain(error)
+        if message is None:
+            raise
+        _tell(f"predict: {message}")
+        return 2
     if options.json:
         answer = json.dumps({"model": str(model.path), "images": found}, indent=2)
     else:
@@ -135,7 +139,7 @@ def classify(model: Model, paths: Sequence[str], top: int) -> tuple[list[dict[st
         for file in files:
             try:
                 content = given_files.read(file)
-                with _silent_libraries():
+                with given_files.silent_libraries():
                     batch.append(decode.decode(content, model.size, file, dark))
                 names.append(file)
             except InputError as error:
@@ -203,24 +207,6 @@ def _write(answer: str) -> bool:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True
-
-
-@contextlib.contextmanager
-def _silent_libraries() -> Iterator[None]:
-    """libtiff and others write what they find odd about a file to the process' stderr, past Python."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # closed
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _onnx(path: Path) -> Model:

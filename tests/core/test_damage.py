@@ -1,5 +1,6 @@
 """Every artifact of the pipeline, damaged at random: one InputError, or the very same value."""
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -14,11 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzzing import bounded, count
+from imports import ROOT
+from ladder import params
 from ladder.core import states
 from ladder.core.artifacts import checkpoints, predictions, pretrained, splits
 from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint, Logits, Predictions, Pretrained
 from ladder.deploy import onnx_files
+from ladder.images import canonical, published, sources
 from ladder.scoring import metrics, passes
 from ladder.training.resume import Session
 
@@ -69,6 +73,21 @@ def save_pretrained(split) -> None:
     pretrained.save("data/weights/a", made)
 
 
+def save_images(split) -> None:
+    contents = {published.DIGITS: np.zeros((5, 8, 8), np.uint8), published.DIGIT_LABELS: np.arange(5)}
+    canonical.write(Path("data/raw/digits"), {name: npy(array) for name, array in contents.items()})
+
+
+def npy(array: np.ndarray) -> bytes:
+    np.save(stream := io.BytesIO(), array)
+    return stream.getvalue()
+
+
+def read_images() -> Any:
+    digits = {"source": "digits", "path": "data/raw/digits", "image_size": 8}
+    return astuple(sources.read(params.read(ROOT / "params.yaml").data.model_copy(update=digits)))
+
+
 def session() -> Session:
     Path("state/some-0123").mkdir(parents=True, exist_ok=True)
     return Session("some", Path("state/some-0123"), "history.csv")
@@ -108,6 +127,7 @@ class Kind:
 
 
 KINDS = {
+    "published images": Kind(save_images, read_images),
     "checkpoint": Kind(save_checkpoint, lambda: astuple(checkpoints.load("models/a"))),
     "predictions": Kind(save_predictions, lambda: astuple(predictions.load("predictions/a.npz"))),
     "dropout passes": Kind(save_passes, lambda: astuple(passes.load("predictions/mc_dropout/a.npz"))),
@@ -221,7 +241,7 @@ def test_a_flip_in_the_middle_of_any_file_is_caught(kind, made):
 def test_each_file_that_is_none_is_named_with_the_command_that_helps(kind, what, made, monkeypatch):
     for path in made(kind):
         made(kind)
-        if kind == "part of a split" and path.name not in ("val.npz", "split.json"):
+        if kind == "part of a split" and "val" not in path.parts and path.name != "split.json":
             continue
         if what == "empty":
             path.write_bytes(b"")
@@ -240,7 +260,6 @@ def test_each_file_that_is_none_is_named_with_the_command_that_helps(kind, what,
 def forbid(path: Path, monkeypatch) -> None:
     """As for a user without permission (root, who tests may run as, has every permission)."""
     import builtins
-    import io
 
     real = io.open
     here, target = Path.cwd(), path.resolve()
@@ -285,8 +304,8 @@ def test_the_weights_of_another_architecture_in_the_folder_are_refused(made):
 
 def test_a_part_of_another_split_is_refused(made):
     made("split")
-    shutil.copy("data/split/test.npz", "data/split/val.npz")
-    with pytest.raises(InputError, match=r"val\.npz has another digest"):
+    shutil.copytree("data/split/test", "data/split/val", dirs_exist_ok=True)
+    with pytest.raises(InputError, match=r"images\.npy has another digest"):
         splits.load_part("data/split", "val")
     splits.load_part("data/split", "test")
 

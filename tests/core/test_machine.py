@@ -2,10 +2,10 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +30,6 @@ def message(action, capsys) -> str:
     assert isinstance(end.value.code, str), "a message means exit code 1"
     assert len(end.value.code.splitlines()) == 1
     return end.value.code
-
-
-@pytest.fixture
-def tiny_disk(tmp_path) -> Iterator[Path]:
-    """A file system of 64 kB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"mounting a small file system is not permitted here: {done.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
 
 
 def big_answers() -> Predictions:
@@ -145,8 +133,7 @@ def test_out_of_memory_names_the_params_to_lower_and_to_what(whose, capsys):
     assert "lower resnet.batch_size from 128 to 64 or resnet.input_size from 225 to 112 in params.yaml" in message(
         trains, capsys
     )
-    assert "out of memory" in message(fail, capsys)
-    assert "hardware.predict_batch_size" in message(fail, capsys)
+    assert re.search(r"out of memory \(.+\): end other programs, run fewer .* JOBS=1", message(fail, capsys))
 
 
 def test_a_real_failure_to_allocate_is_recognized(capsys):

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -121,6 +122,26 @@ def test_a_failure_stops_the_others_and_names_the_stage(tmp_path):
     assert not small.is_running(int((folder / "process").read_text()))
 
 
+def test_a_result_that_dvc_cannot_keep_is_no_success(tmp_path, tiny_disk):
+    """Of a folder that it cannot copy into its cache, DVC says so in a line, records the result and exits with 0."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    small.create(
+        folder, {"a": stage("a", (), "mkdir -p b && seq 50000 > b/x", outs=["a", "b"]), "c": stage("c", ("a",))}
+    )
+    (folder / ".dvc/cache").symlink_to(tiny_disk)
+    done = repro(folder)
+    assert done.returncode == 1
+    where = rf"see its lines above \({tiny_disk}\S* has 0\.\d MB free\)"
+    said = f"repro: DVC could not write what a made into its cache: {where}"
+    assert re.match(said, done.stderr)
+    assert started(folder) == ["a"]
+    (folder / ".dvc/cache").unlink()
+    subprocess.run(["dvc", "commit", "a"], cwd=folder, env=small.ENVIRONMENT, check=True, capture_output=True)
+    assert repro(folder).returncode == 0
+    assert started(folder) == ["a", "c"]
+
+
 def test_the_member_that_failed_is_named(tmp_path):
     each = {"cmd": "[ ${item} != y ] && touch e_${item}", "outs": ["e_${item}"]}
     folder = small.create(tmp_path, {"each": {"foreach": ["x", "y", "z"], "do": each}})
@@ -159,6 +180,21 @@ def test_nothing_outlives_the_scheduler_and_a_second_start_goes_on(tmp_path, num
     done = repro(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert started(folder) == ["first", "second", "second", "third"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_each_stage_says_where_it_was_stopped(tmp_path, number):
+    says = """trap 'echo "{0} stopped after epoch 3; the same command goes on"; exit 143' TERM"""
+    waits = says + "; touch {0}_runs; while true; do sleep 0.1; done"
+    folder = small.create(tmp_path, {name: stage(name, (), waits.format(name)) for name in ("one", "two")})
+    process = small.start(folder, "--jobs", "2")
+    small.until(lambda: (folder / "one_runs").exists() and (folder / "two_runs").exists())
+    said, errors = small.end(process, number)
+    assert sorted(said.splitlines()[-2:]) == [
+        "one | one stopped after epoch 3; the same command goes on",
+        "two | two stopped after epoch 3; the same command goes on",
+    ]
+    assert errors == "repro: stopped; the same command goes on\n"
 
 
 def test_a_second_one_in_the_same_repository_waits(tmp_path):

@@ -202,6 +202,15 @@ def test_predict_does_not_depend_on_the_batch_size_and_leaves_batchnorm_alone(sp
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
+def test_larger_inputs_are_predicted_in_smaller_batches_of_read_only_images(split, tiny, recwarn):
+    model, seen = build(split, rung(tiny, input_size=64)), []
+    model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    split.val.images.flags.writeable = False
+    loop.predict(model, split.val, 20)
+    assert seen == [5, 5, 2]
+    assert not recwarn.list
+
+
 def test_bfloat16_trains_and_predicts_in_float32(split, tiny, tmp_path):
     # 32 px: torch 2.15 leaves some weight gradients of 1x1 feature maps in bfloat16 uninitialized on the CPU
     cfg = rung(tiny, input_size=32)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -272,3 +273,12 @@ def test_equal_weights_are_equal_bytes_and_none_are_an_empty_folder(published, t
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)
     pretrained.save(tmp_path / "a", None)
     assert list((tmp_path / "a").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "size", "most", "expected"),
+    [(8, 8, 500, 500), (32, 32, 500, 500), (32, 128, 500, 31), (224, 32, 500, 10), (32, 224, 7, 1)],
+)
+def test_fewer_large_images_are_predicted_at_a_time(image, size, most, expected):
+    model = models.Classifier(torch.nn.Identity(), {"mean": [0.5] * 3, "std": [0.25] * 3, "input_size": size})
+    assert models.at_a_time(model, np.zeros((1, 3, image, image), np.uint8), most) == expected

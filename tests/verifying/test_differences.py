@@ -15,6 +15,12 @@ from dvcfile import STAGES, outs
 from ladder.verifying import differences
 
 
+def npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
 def npz(**arrays) -> bytes:
     stream = io.BytesIO()
     np.savez(stream, **arrays)
@@ -60,6 +66,7 @@ LONG = "x" * 200
 @pytest.mark.parametrize(
     ("suffix", "a", "b", "expected"),
     [
+        (".npy", npy(weights(1)), npy(weights(2)), f"array[1, 2]: {NUMBER}"),
         (".npz", npz(a=weights(0), b=weights(1)), npz(a=weights(0), b=weights(2)), f"array b[1, 2]: {NUMBER}"),
         (".npz", npz(a=weights(np.nan)), npz(a=weights(-np.nan)), "array a[1, 2]: nan first, nan second (1 of 6"),
         (".npz", npz(a=weights(0)), npz(a=weights(0)[0]), "array a: float32 (2, 3) first, float32 (3,) second"),
@@ -91,7 +98,7 @@ def test_it_is_named(suffix, a, b, expected):
 def test_every_kind_of_file_that_stages_write_is_read():
     """A kind without a reader would be told by its offset alone."""
     kinds = {Path(path).suffix for stage in STAGES.values() for path in outs(stage)} - {""}
-    assert kinds | {".safetensors", ".onnx", ".zip"} <= differences.READERS.keys()
+    assert kinds | {".npy", ".safetensors", ".onnx", ".zip"} <= differences.READERS.keys()
 
 
 def test_a_file_of_one_run_alone(tmp_path):

@@ -12,6 +12,8 @@ from typing import NoReturn
 
 from ladder.core.machine import explain, first_line, is_out_of_memory
 
+GOES_ON = "the same command goes on"  # how the one line of whatever was stopped ends
+
 
 class InputError(Exception):
     """Bad params, bad data, missing weights: the message says what was read, what was expected and what to do."""
@@ -53,7 +55,7 @@ def tell_before_main(kind: type[BaseException], error: BaseException, trace: Tra
     """`sys.excepthook` for the seconds in which a command imports what it needs: Ctrl-C and too little memory."""
     name = Path(sys.argv[0]).stem
     if isinstance(error, KeyboardInterrupt):
-        print(f"{name} stopped; the same command goes on", file=sys.stderr, flush=True)
+        print(f"{name} stopped; {GOES_ON}", file=sys.stderr, flush=True)
         os._exit(128 + signal.SIGINT)  # nothing runs yet that would have to be cleaned up
     if isinstance(error, ImportError | MemoryError) and is_out_of_memory(error):
         why = f"{name}: out of memory while it was imported ({first_line(error)})"
@@ -64,7 +66,7 @@ def tell_before_main(kind: type[BaseException], error: BaseException, trace: Tra
 
 def _stop(name: str, stop: BaseException, number: signal.Signals) -> NoReturn:
     where = " ".join(getattr(stop, "__notes__", [f"{name} stopped"]))
-    print(f"{where}; the same command goes on", file=sys.stderr)
+    print(f"{where}; {GOES_ON}", file=sys.stderr)
     sys.exit(128 + number)
 
 

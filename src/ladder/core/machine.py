@@ -27,8 +27,8 @@ def explain(error: BaseException) -> str | None:
             return message
         if is_out_of_memory(found):
             return (
-                f"out of memory ({first_line(found)}): lower hardware.predict_batch_size, or the recipe's batch_size"
-                " or input_size, to half in params.yaml, or end other programs"
+                f"out of memory ({first_line(found)}): end other programs, run fewer stages at a time (`make repro"
+                " JOBS=1`), or raise the limit (`ulimit -v`, a container's)"
             )
         if NO_ROOM in str(found).lower():  # a library's own error, without a path
             return (

@@ -16,4 +16,7 @@ def lowering(values: Mapping[str, int]) -> Iterator[None]:
         if not machine.is_out_of_memory(error):
             raise
         advice = " or ".join(f"{name} from {value} to {max(1, value // 2)}" for name, value in values.items())
-        raise InputError(f"out of memory ({machine.first_line(error)}): lower {advice} in params.yaml") from error
+        raise InputError(
+            f"out of memory ({machine.first_line(error)}): lower {advice} in params.yaml, or run fewer stages at a time"
+            " (`make repro JOBS=1`)"
+        ) from error

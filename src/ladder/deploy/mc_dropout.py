@@ -18,7 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from ladder.core.errors import InputError
-from ladder.training.models import Classifier
+from ladder.training import tensors
+from ladder.training.models import Classifier, at_a_time
 
 
 @torch.inference_mode()
@@ -31,6 +32,7 @@ def mc_dropout(
         images: uint8 (N, 3, H, W).
         passes: T, at least 2.
         seed: with batch_size it fixes what is dropped; the global random state is left as it was.
+        batch_size: images at a time, of up to 32 px; of larger ones fewer (see `models.at_a_time`).
         name: of the model, for messages.
     Returns: float32 (T, N, C), nats. The model is left in the mode that it came in.
     Raises: InputError for a model without active dropout: all its passes are equal, so an uncertainty of 0 would come
@@ -43,7 +45,8 @@ def mc_dropout(
             raise _inactive(name)
         torch.manual_seed(seed)
         body, head = _split(model)
-        for batch in torch.from_numpy(images).to(device).split(batch_size):
+        for batch in tensors.over(images).split(at_a_time(model, images, batch_size)):
+            batch = batch.to(device)
             features = body(batch)
             if not sampled and not torch.equal(features, body(batch)):  # dropout in the features as well
                 body, head = _whole(model)

@@ -21,6 +21,7 @@ from onnx import helper, numpy_helper
 
 from ladder.core.errors import InputError
 from ladder.deploy import onnx_runtime  # before anything of ONNX Runtime
+from ladder.training import tensors
 from ladder.training.models import Classifier
 
 # isort: split
@@ -57,7 +58,7 @@ def check(model: onnx.ModelProto, classifier: Classifier, images: np.ndarray) ->
     Raises: InputError if it exceeds LARGEST_DIFFERENCE of the largest logit.
     """
     with torch.inference_mode():
-        expected = classifier(torch.from_numpy(images)).numpy()
+        expected = classifier(tensors.over(images)).numpy()
     difference = float(np.abs(onnx_runtime.predict(model.SerializeToString(), images) - expected).max())
     if not difference <= LARGEST_DIFFERENCE * np.abs(expected).max():
         raise InputError(

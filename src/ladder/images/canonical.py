@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ladder.core.artifacts import files
+from ladder.core.artifacts import files, sealed
 
 NAME = "images.zip"
 
@@ -19,8 +19,10 @@ _UNIX = 3  # "made on", which Python fills in with the system it runs on
 
 def write(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Write name -> bytes as `folder`/images.zip, in a folder that is made if missing."""
-    with files.atomic(folder / NAME) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(contents):
-            member = zipfile.ZipInfo(name)  # dated 1980-01-01
-            member.create_system, member.external_attr = _UNIX, (stat.S_IFREG | 0o644) << 16
-            archive.writestr(member, contents[name])
+    with files.atomic(folder / NAME) as temporary:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name in sorted(contents):
+                member = zipfile.ZipInfo(name)  # dated 1980-01-01
+                member.create_system, member.external_attr = _UNIX, (stat.S_IFREG | 0o644) << 16
+                archive.writestr(member, contents[name])
+        sealed.seal_zip(temporary)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy._core.multiarray import _reconstruct
 from PIL import Image
 
+from ladder.core.artifacts import sealed
 from ladder.core.errors import InputError
 from ladder.core.types import Part, Source
 from ladder.images import archives, canonical, decode, folders
@@ -32,11 +33,14 @@ def read(data: Data) -> Source:
     readers: dict[str, Callable[[Data, Path], Source]] = {
         "cifar10": _cifar10,
         "cifar10_jpeg": folders.read,
-        "image_folder": folders.read,
         "digits": _digits,
     }
-    path = Path(data.path)
-    return readers[data.source](data, path if data.source == "image_folder" else path / canonical.NAME)
+    if data.source == "image_folder":
+        return folders.read(data, Path(data.path))
+    path = Path(data.path) / canonical.NAME
+    with sealed.reading(path, f"images of {data.source}", "`dvc repro images` makes it"):
+        sealed.check_zip(path)
+        return readers[data.source](data, path)
 
 
 def _cifar10(data: Data, path: Path) -> Source:

@@ -30,6 +30,9 @@ class Job:
             keep_open: a file that stays open until the last process of this job has ended.
         """
         self.batch, self.device = batch, environment.get("CUDA_VISIBLE_DEVICES")
+        self.not_kept: list[
+            str
+        ] = []  # stages whose results did not get into DVC's cache, of which DVC makes no failure
         self._at = self._told = 0  # places in the batch: of the stage at work, of the first that `done` has not told of
         self._since = time.monotonic()
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item"]
@@ -76,7 +79,7 @@ class Job:
         """The exit code, once it has ended and its lines are in the queue."""
         code = self._process.poll()
         if code is not None:
-            self._reader.join(timeout=1)  # a process that a stage left behind may hold the pipe open
+            self._read_to_the_end()
         return code
 
     def stop(self) -> None:
@@ -85,7 +88,12 @@ class Job:
             self._process.stdin.close()
 
     def wait(self) -> None:
+        """Until it has ended and its lines are in the queue."""
         self._process.wait()
+        self._read_to_the_end()
+
+    def _read_to_the_end(self) -> None:
+        self._reader.join(timeout=1)  # a process that a stage left behind may hold the pipe open
 
     def _read(self) -> None:
         places = {step.name: place for place, step in enumerate(self.batch)}
@@ -94,5 +102,7 @@ class Job:
             named = re.match(r"(?:Running s|S)tage '([^']+)'", line)
             if named and named[1] in places:
                 self._at = max(self._at, places[named[1]])
+            if line.startswith("ERROR: failed to transfer") and self.now not in self.not_kept:
+                self.not_kept.append(self.now)
             if line.strip() and not line.startswith(ADVICE):  # which DVC repeats after each stage
                 self._lines.put(f"{self.now} | {line.rstrip()}")

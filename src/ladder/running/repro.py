@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import queue
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from ladder.core.errors import InputError, exit_on_input_error
+from ladder.core.errors import GOES_ON, InputError, exit_on_input_error
 from ladder.running import machine, plan
 from ladder.running.choice import next_batch
 from ladder.running.display import Display
@@ -44,7 +45,7 @@ def main(*arguments: str) -> None:
     try:
         repro(asked.targets, asked.jobs)
     except Interrupted as interrupted:
-        print("repro: stopped; the same command goes on", file=sys.stderr)
+        print(f"repro: stopped; {GOES_ON}", file=sys.stderr)
         sys.exit(128 + interrupted.args[0])
 
 
@@ -85,6 +86,8 @@ def _run(steps: list[Step], jobs: int, devices: list[str], lock: str, held: int)
                 job = _wait(running, lines, display, len(waiting))
                 if job.code():
                     raise InputError(_failure(job, [other for other in running if other is not job]))
+                if job.not_kept:
+                    raise InputError(_not_kept(job.not_kept))
                 seconds, names = job.seconds, job.done()
                 sorter.done(*names)
                 display.line(f"repro: {', '.join(names)} done in {seconds:.0f} s; {_left(running, len(waiting))}")
@@ -97,6 +100,9 @@ def _run(steps: list[Step], jobs: int, devices: list[str], lock: str, held: int)
             job.stop()
         for job in running:
             job.wait()
+        for line in _left_in(lines):
+            if line.endswith(GOES_ON):  # where it stopped; what DVC says of it besides is no news
+                print(line)
 
 
 def _wait(running: list[Job], lines: queue.Queue, display: Display, waiting: int) -> Job:
@@ -105,12 +111,18 @@ def _wait(running: list[Job], lines: queue.Queue, display: Display, waiting: int
         news = next((job for job in running if job.has_news()), None)
         with contextlib.suppress(queue.Empty):
             display.line(lines.get(timeout=0 if news else 0.1))
-            while True:
-                display.line(lines.get_nowait())
+            for line in _left_in(lines):
+                display.line(line)
         if news:
             return news
         working = ", ".join(f"{job.now} {job.seconds:.0f} s" for job in running)
         display.status(f"{working} | {_left(running, waiting)}")
+
+
+def _left_in(lines: queue.Queue) -> Iterator[str]:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            yield lines.get_nowait()
 
 
 def _left(running: list[Job], waiting: int) -> str:
@@ -120,6 +132,15 @@ def _left(running: list[Job], waiting: int) -> str:
 def _failure(failed: Job, others: list[Job]) -> str:
     stopped = f"; stopped with it: {', '.join(job.now for job in others)}" if others else ""
     return f"{failed.now} failed: see its lines above{stopped}. The same command goes on from here"
+
+
+def _not_kept(names: list[str]) -> str:
+    cache = Path(Repo().cache.local.path).resolve()
+    free = shutil.disk_usage(cache).free / 1e6
+    return (
+        f"DVC could not write what {', '.join(names)} made into its cache: see its lines above ({cache} has"
+        f" {free:,.1f} MB free). Make room, then `dvc commit {' '.join(names)}` keeps it, or it will be made again"
+    )
 
 
 def _environment(step: Step, devices: list[str], running: list[Job]) -> dict[str, str]:

@@ -18,10 +18,10 @@ from ladder.core import memory
 from ladder.core.errors import InputError, nearest
 from ladder.core.types import Logits, Part
 from ladder.params import Recipe, Rung
-from ladder.training import devices, distributed
+from ladder.training import devices, distributed, tensors
 from ladder.training.augment import augment
 from ladder.training.distributed import World
-from ladder.training.models import Classifier
+from ladder.training.models import Classifier, at_a_time
 from ladder.training.progress import Progress
 from ladder.training.resume import Session
 
@@ -96,6 +96,7 @@ def advance(
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
         best, history = Best(**state["best"]), state["history"]
+        del state  # it holds the network once more
     if world.sum(len(history)) != world.size * len(history):
         raise InputError(
             f"{session.name}: the machines hold resume states of different epochs (this one: {len(history)}): copy"
@@ -172,11 +173,15 @@ def autocast(loss_fn: Loss, device: torch.device, dtype: torch.dtype) -> Loss:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, part: Part, batch_size: int) -> Tensor:
-    """Logits float32 (N, C) on the CPU, in float32 arithmetic whatever the model was trained in; eval mode."""
+def predict(model: Classifier, part: Part, batch_size: int) -> Tensor:
+    """Logits float32 (N, C) on the CPU, in float32 arithmetic whatever the model was trained in; eval mode.
+
+    Args:
+        batch_size: images at a time, of up to 32 px; of larger ones fewer (see `models.at_a_time`).
+    """
     model.eval()
     device = next(model.parameters()).device
-    batches = torch.from_numpy(part.images).split(batch_size)
+    batches = tensors.over(part.images).split(at_a_time(model, part.images, batch_size))
     with memory.lowering({"hardware.predict_batch_size": batch_size}):
         return torch.cat([model(batch.to(device)).cpu() for batch in batches])
 
@@ -230,7 +235,7 @@ def relative_lr(recipe: Recipe, steps_per_epoch: int, step: int) -> float:
 
 def on_device(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
     """Images uint8 (N, 3, H, W) and labels int64 (N,), resident on the device."""
-    return torch.from_numpy(part.images).to(device), torch.from_numpy(part.labels).to(device)
+    return tensors.over(part.images).to(device), tensors.over(part.labels).to(device)
 
 
 def cpu_copy(model: nn.Module) -> dict[str, Tensor]:

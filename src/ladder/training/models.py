@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from timm.layers import SEModule
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from ladder.core.types import Checkpoint, Pretrained
 from ladder.params import Model, Recipe, SqueezeExcite
 from ladder.params_groups import Stem
 from ladder.training import weights
+
+SMALL = 32  # pixels: inputs of up to this side are predicted as many at a time as params say
 
 
 class Classifier(nn.Module):
@@ -46,6 +49,15 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.net(self.prepare(images)).float()
+
+
+def at_a_time(classifier: Classifier, images: np.ndarray, most: int) -> int:
+    """How many of the images (N, 3, H, W) to predict at a time, so that it takes no more memory than `most` at 32 px.
+
+    At least one; as many fewer as a network's input, or an image where that is larger, has more pixels than 32 x 32.
+    """
+    side = max(SMALL, classifier.config["input_size"], *images.shape[2:])
+    return max(1, most * SMALL**2 // side**2)
 
 
 class SqueezeExciteNet(nn.Module):

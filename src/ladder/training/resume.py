@@ -61,8 +61,8 @@ class Session:
         """Save the state, then show its history."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        content = buffer.getvalue()
-        files.write_bytes(self._state, self._digest(content) + content)
+        content = buffer.getbuffer()  # not copied: it may be several times a network's weights
+        files.write_bytes(self._state, self._digest(content), content)
         self.write_history(state["history"])
         self._done = len(state["history"])
 
@@ -70,14 +70,16 @@ class Session:
         files.write_csv(self._history, pd.DataFrame(rows))
 
     def _content(self) -> io.BytesIO:
-        file = self._state.read_bytes()
-        digest, content = file[:DIGEST], file[DIGEST:]
+        with self._state.open("rb") as file:
+            digest, content = file.read(DIGEST), file.read()
         if self._digest(content) != digest:
             raise ValueError("its digest is another, or it is of another run")
         return io.BytesIO(content)
 
-    def _digest(self, content: bytes) -> bytes:
-        return hashlib.sha256(self._state.parent.name.encode() + content).digest()
+    def _digest(self, content: bytes | memoryview) -> bytes:
+        digest = hashlib.sha256(self._state.parent.name.encode())
+        digest.update(content)
+        return digest.digest()
 
     def _set_aside(self) -> None:
         aside = self._state.with_suffix(".damaged")

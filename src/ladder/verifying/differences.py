@@ -80,6 +80,10 @@ def _in_bytes(a: bytes, b: bytes) -> str:
 # --- readers: bytes -> name of a part -> array or value
 
 
+def _npy(content: bytes) -> dict[str, Any]:
+    return {"array": np.load(io.BytesIO(content), allow_pickle=False)}
+
+
 def _npz(content: bytes) -> dict[str, Any]:
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         return {f"array {name}": archive[name] for name in archive.files}
@@ -142,6 +146,7 @@ def _lines(content: bytes) -> dict[str, Any]:
 
 
 READERS: dict[str, Callable[[bytes], Mapping[str, Any]]] = {
+    ".npy": _npy,
     ".npz": _npz,
     ".safetensors": _safetensors,
     ".onnx": _onnx,

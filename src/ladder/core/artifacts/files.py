@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,16 +37,14 @@ def atomic(path: str | Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write bytes; an error carries how many, for whoever has to make room."""
+def write_bytes(path: str | Path, *pieces: bytes | memoryview) -> None:
+    """Write bytes, one piece after the other; an error carries how many, for whoever has to make room."""
     try:
-        with atomic(path) as temporary:
-            temporary.write_bytes(data)
+        _write(path, pieces)
     except FileNotFoundError:  # its folder was removed in this instant, as by `rm -r .ladder`
-        with atomic(path) as temporary:
-            temporary.write_bytes(data)
+        _write(path, pieces)
     except OSError as error:
-        error.add_note(f"{len(data) / 1e6:.1f} MB were to be written")
+        error.add_note(f"{sum(map(len, pieces)) / 1e6:.1f} MB were to be written")
         raise
 
 
@@ -64,3 +62,8 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> None:
     """Write a table without its index, floats with nine digits, NaN as an empty cell."""
     with atomic(path) as temporary:
         table.to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n", encoding="utf-8")
+
+
+def _write(path: str | Path, pieces: Iterable[bytes | memoryview]) -> None:
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        file.writelines(pieces)

@@ -1,7 +1,7 @@
 """Files that carry a sha256 of what was written, so that a reader takes the whole content or none.
 
-An archive of arrays (.npz) carries it in its zip comment, over all bytes before; a JSON in its last key, with those of
-the files that it describes. Whatever else is found, a byte flipped in DVC's cache too, is one InputError.
+A .zip or .npz carries it in its comment, over all bytes before; a JSON in its last key, with those of the files that
+it describes. Whatever else is found, a byte flipped in DVC's cache too, is one InputError.
 """
 
 import hashlib
@@ -57,23 +57,33 @@ def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     with files.atomic(path) as temporary:
         with temporary.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]  # not compressed: zlib's bytes differ between versions
-        with zipfile.ZipFile(temporary, "a") as archive:
-            archive.comment = bytes(DIGITS)
-        with temporary.open("r+b") as file:
-            digest = _sha256_before(file, temporary.stat().st_size - DIGITS)
-            file.write(digest.encode())
+        seal_zip(temporary)
 
 
 def read_npz(path: str | Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     """The arrays of what `write_npz` wrote, which must be those named. Raises ValueError or whatever NumPy does."""
-    with Path(path).open("rb") as file:
-        size = Path(path).stat().st_size
-        if size <= DIGITS or _sha256_before(file, size - DIGITS).encode() != file.read():
-            raise ValueError("another digest: damaged, cut short, or not written by this version")
+    check_zip(path)
     with np.load(path, allow_pickle=False) as archive:
         if set(archive.files) != set(names):
             raise ValueError(f"arrays {', '.join(sorted(archive.files))}, expected {', '.join(sorted(names))}")
         return {name: archive[name] for name in names}
+
+
+def seal_zip(path: Path) -> None:
+    """Put the digest into the comment of a .zip."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = bytes(DIGITS)
+    with path.open("r+b") as file:
+        digest = _sha256_before(file, path.stat().st_size - DIGITS)
+        file.write(digest.encode())
+
+
+def check_zip(path: str | Path) -> None:
+    """Raises ValueError unless the file is what `seal_zip` made of it."""
+    with Path(path).open("rb") as file:
+        size = Path(path).stat().st_size
+        if size <= DIGITS or _sha256_before(file, size - DIGITS).encode() != file.read():
+            raise ValueError("another digest: damaged, cut short, or not written by this version")
 
 
 def write_json(path: str | Path, values: Mapping[str, Any], digests: Mapping[str, str]) -> None:

@@ -1,30 +1,38 @@
-"""data/split/: {train,val,test}.npz and split.json, which has their digests."""
+"""data/split/: a folder of arrays for each of train, val and test, and split.json, which has their digests.
+
+Images are mapped, not read: processes that use the same split share one copy of it, which the system may drop and read
+again. Whoever changes a file in place shows it to all of them; DVC never does.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from ladder.core.artifacts import files, sealed
 from ladder.core.types import Part, Split
 
 PARTS = ("train", "val", "test")
+ARRAYS = ("images", "labels", "ids")
 ABOUT = "split.json"
 MAKES = "`dvc repro split` makes it"
 
 
 def save(folder: str | Path, split: Split) -> None:
     folder = Path(folder)
-    for name in PARTS:
-        part = getattr(split, name)
-        with files.atomic(folder / f"{name}.npz") as temporary, temporary.open("wb") as file:
-            np.savez(file, images=part.images, labels=part.labels, ids=part.ids)
+    digests = {}
+    for part in PARTS:
+        for name in ARRAYS:
+            file = f"{part}/{name}.npy"
+            _write(folder / file, np.ascontiguousarray(getattr(getattr(split, part), name)))
+            digests[file] = sealed.sha256(folder / file)
     about = {name: getattr(split, name) for name in ("source", "digest", "classes", "mean", "std")}
-    sealed.write_json(folder / ABOUT, about, {name: sealed.sha256(folder / f"{name}.npz") for name in PARTS})
+    sealed.write_json(folder / ABOUT, about, digests)
 
 
 def load(folder: str | Path) -> Split:
-    """Raises InputError where the folder is missing or damaged."""
+    """The split, its images read-only. Raises InputError where the folder is missing or damaged."""
     folder = Path(folder)
     with sealed.reading(folder, "split", MAKES):
         about, digests = sealed.read_json(folder / ABOUT)
@@ -34,14 +42,23 @@ def load(folder: str | Path) -> Split:
 
 
 def load_part(folder: str | Path, name: str) -> Part:
-    """One part alone. Raises InputError where it is missing or damaged."""
+    """One part alone, its images read-only. Raises InputError where it is missing or damaged."""
     folder = Path(folder)
-    with sealed.reading(folder / f"{name}.npz", "part of a split", MAKES):
+    with sealed.reading(folder, "split", MAKES):
         return _part(folder, name, sealed.read_json(folder / ABOUT)[1])
 
 
-def _part(folder: Path, name: str, digests: dict[str, str]) -> Part:
-    path = folder / f"{name}.npz"
-    sealed.check(path, digests.get(name))
-    with np.load(path, allow_pickle=False) as arrays:
-        return Part(arrays["images"], arrays["labels"], arrays["ids"])
+def _write(path: Path, array: np.ndarray) -> None:
+    """As np.save, which of a full disk does not say that it is full."""
+    with files.atomic(path) as temporary, temporary.open("wb") as file:
+        npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
+        file.write(array.data)
+
+
+def _part(folder: Path, part: str, digests: dict[str, str]) -> Part:
+    with sealed.reading(folder / part, "part of a split", MAKES):
+        names = [f"{part}/{name}.npy" for name in ARRAYS]
+        for name in names:
+            sealed.check(folder / name, digests.get(name))
+        images, labels, ids = (folder / name for name in names)
+        return Part(np.load(images, mmap_mode="r"), np.load(labels), np.load(ids))
