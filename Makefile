@@ -1,14 +1,15 @@
 # `make help` lists the targets. Everything installs into .venv/, nothing outside of the repository.
 # PYTHONPATH: several clones may link one .venv, and each runs its own code.
 SHELL := bash
-PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || echo python3)
+# The newest Python that fits and can make an environment (Debian's own cannot without python3-venv).
+PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do python$$v -c 'import ensurepip' 2>/dev/null && echo python$$v && exit; done; echo python3)
 VENV := .venv/.installed
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup clone-checked demo repro repro-rows test test-all browser-test fuzz kills lint tune check check-lock verify results release clean
+.PHONY: help setup clone-checked demo repro repro-rows test test-all browser-test fuzz kills lint tune check check-lock verify experiments sweep results release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -60,8 +61,14 @@ lint: setup  ## format and style (ruff), types (mypy)
 clean:  ## remove the demo, resume state and tool caches; results, data and .venv/ stay
 	@$(PYTHON) tools/held.py clean && rm -rf .demo .ladder .pytest_cache .ruff_cache .mypy_cache src/*.egg-info && find src stages tests tools -name __pycache__ -prune -exec rm -rf {} +
 
-tune: setup  ## measure training speed by precision (nothing is written)
+tune: setup  ## measure training speed by precision, and what share of the peak it is (nothing is written)
 	@python benchmarks/tune.py
+
+experiments: setup  ## the experiments of this commit on one screen; RUNGS="a b", nine at most; REV=commit for those of another
+	@python tools/experiments.py $(RUNGS) $(if $(REV),--rev $(REV))
+
+sweep: setup  ## over the seeds of these experiments: mean, deviation, interval, paired comparisons; OUT=folder keeps them
+	@python tools/sweep.py $(RUNGS) $(if $(REV),--rev $(REV)) $(if $(OUT),--out $(OUT))
 
 results: setup  ## write the figures of metrics/ and plots/ into README.md and docs/benchmark.md
 	@python tools/results.py

@@ -17,7 +17,7 @@ def main() -> None:
     inputs = [*rungs.inputs(NAME), teacher]
     with runs.stage(NAME, lambda p: p.rung(NAME), inputs=inputs, outputs=rungs.outputs(NAME)) as run:
         split = splits.load("data/split")
-        rungs.train(run, split, partial(distillation.make_loss, teacher, split.classes, run.params))
+        rungs.train(run, split, partial(distillation.make_loss, NAME, teacher, run.params))
 
 
 if __name__ == "__main__":

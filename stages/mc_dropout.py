@@ -1,4 +1,4 @@
-"""Monte Carlo dropout: Checkpoints of the student and of its teacher, test images -> what several passes answer.
+"""Monte Carlo dropout: Checkpoints of the student and of another rung, test images -> what several passes answer.
 
 Dropout sits in the heads alone: see `ladder.deploy.mc_dropout` for what it cannot show.
 """
@@ -17,7 +17,7 @@ OUTPUT = "predictions/mc_dropout"
 
 
 def main() -> None:
-    names = (STUDENT, params.read().distill.teacher)
+    names = (STUDENT, params.read().uncertainty.teacher)
     inputs = ["data/split", *(f"models/{name}" for name in names)]
     with runs.stage("mc_dropout", lambda p: p.monte_carlo(), inputs=inputs, outputs=[OUTPUT]) as run:
         cfg, test = run.params, splits.load_part("data/split", "test")

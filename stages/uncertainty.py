@@ -18,7 +18,7 @@ OUTPUTS = ["metrics/uncertainty.json", *(f"{FOLDER}/{name}" for name in (*TABLES
 
 
 def main() -> None:
-    roles = {"distill": STUDENT, "teacher": params.read().distill.teacher}
+    roles = {"distill": STUDENT, "teacher": params.read().uncertainty.teacher}
     answered = {name: f"predictions/trained/{name}.npz" for name in roles.values()}
     answered[ENSEMBLE] = f"predictions/voted/{ENSEMBLE}.npz"
     inputs = ["data/split", PASSES, *answered.values()]

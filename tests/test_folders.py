@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "reporting": {"drawing", "scoring", "core"},
     "running": {"core"},
     "verifying": {"core"},
+    "sweeps": {"reporting", "drawing", "scoring", "core"},
 }
 PARAMS = {LADDER / f"{name}.py" for name in ("params", "params_groups", "params_file", "ladder_file")}
 PEOPLES = {LADDER / "presets.py", LADDER / "predict.py"}
@@ -43,6 +44,7 @@ STALE = {
     "reporting": {"report", "benchmark_page"},
     "running": set(),
     "verifying": set(),
+    "sweeps": set(),
 }
 
 

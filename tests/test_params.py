@@ -9,6 +9,7 @@ from ladder import params
 from ladder.core.errors import InputError
 
 VALUES = params.load_yaml(ROOT / "params.yaml")
+STEM = {"stride": 1, "pool": True, "unstrided_stages": 0}
 
 
 def changed(key: str, value) -> dict:
@@ -37,7 +38,7 @@ def test_the_tracked_file_is_valid():
         ("ablation.epochs", 2.5, "ablation.epochs: .*integer, not 2.5"),
         ("ablation.epochs", True, "ablation.epochs: .*integer, not True"),
         ("ablation.epocs", 3, "ablation.epocs: unknown key; did you mean epochs?"),
-        ("ablation.stem.strde", 1, "ablation.stem.strde: unknown key; did you mean stride?"),
+        ("ablation.stem", STEM | {"strde": 1}, "ablation.stem.strde: unknown key; did you mean stride?"),
         ("abblation", {}, "abblation: unknown key; did you mean ablation"),
         ("ablation.warmup_epochs", 99.0, "ablation: warmup_epochs=99.0 must be below epochs="),
         ("data.source", "cifar100", "data.source: .*'cifar10', 'cifar10_jpeg'.*, not 'cifar100'"),
@@ -53,13 +54,18 @@ def test_the_tracked_file_is_valid():
         ("data.image_size", 64, "data: .*image_size must be 32, not 64"),
         ("aug.crop_padding", 32, "aug.crop_padding=32 must be below data.image_size=32"),
         ("aug.cutout", 33, "aug.cutout=33 must not exceed data.image_size=32"),
-        ("ablation.weights", "imagenet", "ablation: stem must be null with weights=imagenet"),
+        ("ablation.stem", STEM, "ablation: stem must be null with weights=imagenet"),
         ("ablation.weights", "imagenets", "ablation.weights: .*'scratch' or 'imagenet', not 'imagenets'"),
         ("model.pretrained", False, r"model.pretrained: gone, set <recipe>.weights \(baseline.weights"),
         ("model.weights", {}, "model.weights: gone, put the file into assets/weights/ as <arch>.safetensors"),
-        ("student.drop_rate", 0.0, "student.drop_rate must be above 0: `mc_dropout` needs dropout"),
-        ("se.drop_rate", 0.0, "se.drop_rate must be above 0: `mc_dropout` needs dropout"),
-        ("distill.teacher", "train_resnet", "resnet.drop_rate must be above 0: `mc_dropout` needs dropout"),
+        ("student.drop_rate", 0.0, "student.drop_rate must be above 0: `mc_dropout` needs it"),
+        ("se.drop_rate", 0.0, "se.drop_rate must be above 0: `mc_dropout` needs it"),
+        ("uncertainty.teacher", "train_resnet", "resnet.drop_rate must be above 0: `mc_dropout` needs it"),
+        ("uncertainty.teacher", "train_s", "uncertainty.teacher must be a training stage .*did you mean train_se"),
+        ("student.views", 0, "student.views: .*greater than 0, not 0"),
+        ("student.views", 1001, "student.views: .*less than or equal to 1000, not 1001"),
+        ("student.views", 2.0, "student.views: .*integer, not 2.0"),
+        ("resnet.views", 4, "resnet.views: unknown key"),
         ("seed", -1, "seed: .*greater than or equal to 0, not -1"),
         ("seed", 2**63, "seed: .*less than 9223372036854775808, not 9223372036854775808"),
         ("data.split_seed", 2**32, "data.split_seed: .*less than 4294967296"),
@@ -116,6 +122,15 @@ def test_matched_rungs_differ_in_augmentation_alone():
     assert with_aug.model_copy(update={"aug": None}) == without
 
 
+@pytest.mark.parametrize("views", [None, 4])
+def test_the_student_with_a_teacher_differs_in_the_teacher_alone(views):
+    cfg = params.validate(changed("student.views", views))
+    alone, taught = cfg.rung("train_student"), cfg.rung("distill")
+    assert alone.views == taught.views == views
+    assert taught.model_copy(update={"distill": None}) == alone
+    assert cfg.rung("train_resnet").views is None
+
+
 def test_without_augmentation_the_two_are_the_same_run():
     cfg = params.validate(changed("aug.enabled", False))
     assert cfg.rung("train_aug") == cfg.rung("train_noaug")
@@ -143,10 +158,24 @@ def test_every_integer_has_an_upper_bound():
 
 
 def test_rungs_may_mix_scratch_and_pretrained():
-    values = changed("effnet.weights", "imagenet")
-    values["effnet"]["stem"] = None
+    values = changed("ablation.weights", "scratch")
+    values["ablation"]["stem"] = STEM
     cfg = params.validate(values)
     assert (cfg.rung("train_effnet").recipe.weights, cfg.rung("train_aug").recipe.weights) == ("imagenet", "scratch")
     assert (cfg.weights("train_effnet").weights, cfg.weights("train_effnet").arch) == ("imagenet", cfg.effnet.arch)
     with pytest.raises(InputError, match=r"no training stage is named 'train_efnet'.*did you mean train_effnet"):
         cfg.weights("train_efnet")
+
+
+@pytest.mark.parametrize("teacher", params.read(ROOT / "params.yaml").ladder.teachers)
+def test_any_rung_may_teach_with_dropout_or_without(teacher):
+    assert params.validate(changed("distill.teacher", teacher)).distill.teacher == teacher
+
+
+@pytest.mark.parametrize("key", ["uncertainty.teacher", "student.views"])
+def test_a_file_of_before_is_told_what_a_new_key_is(key):
+    values = copy.deepcopy(VALUES)
+    group, _, name = key.partition(".")
+    del values[group][name]
+    with pytest.raises(InputError, match=rf"one problem .*\n  {key}: new, add it: "):
+        params.validate(values)

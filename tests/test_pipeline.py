@@ -89,7 +89,11 @@ def test_a_clone_without_a_cache_compares_and_knows_that_nothing_is_stale(whole,
     metrics = clone.folder / "metrics/train_aug.json"
     clone.run("git", "switch", "--quiet", "--create", "other")
     metrics.write_text(metrics.read_text().replace('"accuracy": 0.', '"accuracy": 0.9'))
+    params = clone.folder / "params.yaml"
+    params.write_text(params.read_text().replace("seed: 0 ", "seed: 1 ", 1))
     clone.commit("another figure")
+    changed = clone.run("dvc", "params", "diff", "main", "other").split()
+    assert changed[changed.index("params.yaml") :] == ["params.yaml", "seed", "0", "1"]
     difference = clone.run("dvc", "metrics", "diff", "main", "other")
     assert "metrics/train_aug.json" in difference
     assert "metrics/train_baseline.json" not in difference
@@ -121,6 +125,27 @@ def test_the_gate_passes_on_a_clone_and_names_what_does_not_belong_together(whol
         assert problem in output
     (clone.folder / "dvc.lock").unlink()
     assert "dvc.lock cannot be read" in gate()
+
+
+@pytest.mark.slow
+def test_a_clone_takes_from_a_remote_what_it_needs_and_no_more(whole, tmp_path):
+    """A folder as the remote: the int8 student alone; then a change to scoring, for which no network is trained."""
+    whole.run("git", "clone", "--quiet", f"file://{whole.folder}", str(tmp_path / "clone"))
+    clone = Pipeline(tmp_path / "clone")
+    for each in (whole, clone):
+        each.run("dvc", "remote", "add", "--local", "--default", "shared", str(tmp_path / "remote"))
+    whole.run("dvc", "push", "--quiet")
+
+    student = "models/quantize/distill_static.onnx"
+    clone.run("dvc", "pull", student)
+    assert [path.name for path in (clone.folder / "models").rglob("*") if path.is_file()] == ["distill_static.onnx"]
+    assert (clone.folder / student).read_bytes() == (whole.folder / student).read_bytes()
+
+    assert not ran(clone.run("dvc", "repro", "--pull", "--allow-missing"))
+    scores = clone.folder / "src/ladder/scoring/scores.py"
+    scores.write_text(scores.read_text() + "\n# a comment\n")
+    assert ran(clone.run("dvc", "repro", "--pull", "--allow-missing", "evaluate@train_aug")) == {"evaluate@train_aug"}
+    assert not (clone.folder / "models/train_aug").exists(), "nothing that does not have to run is downloaded"
 
 
 @pytest.mark.slow

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from fuzzing import bounded
 from imports import ROOT
-from ladder import params, params_edit, presets
+from ladder import ladder_file, params, params_edit, presets
 from ladder.core.errors import InputError
 from ladder.params_file import load_yaml
 
 TRACKED = (ROOT / "params.yaml").read_text(encoding="utf-8")
+LADDER = ladder_file.read(ROOT / "ladder.yaml")
 NAMES = [path.stem for path in sorted((ROOT / "presets").glob("*.yaml"))]
 
 
@@ -40,6 +41,22 @@ def test_every_preset_gives_valid_params_and_keeps_comments(name, workspace):
     assert same == (name == "cpu"), "params.yaml holds the values of cpu; any other preset changes some"
     lines = (ROOT / "presets" / f"{name}.yaml").read_text().splitlines()
     assert [line.split(":")[0] for line in lines[:4]] == ["# What for", "# Command", "# Budget", "# Measured"]
+
+
+def test_the_estimate_for_cpu_is_of_its_epochs_and_adds_up():
+    values = overridden(load_yaml(ROOT / "params.yaml"), load_yaml(ROOT / "presets/cpu.yaml"))
+    text = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
+    total = 0
+    estimated = set()
+    for names, epochs, minutes in re.findall(
+        r"^\| (`.*?) \| (\d+) \| .* \| (\d+)(?: each)? \|$", text, flags=re.MULTILINE
+    ):
+        for name in re.findall(r"`(\w+)`", names):
+            assert int(epochs) == values[LADDER.rungs[name].recipe]["epochs"], name
+            total += int(minutes)
+            estimated.add(name)
+    assert estimated == set(LADDER.rungs)
+    assert f"Together {total} minutes on one core" in text
 
 
 def test_a_preset_with_an_unknown_key_changes_nothing(workspace):
@@ -67,6 +84,13 @@ def test_params_that_differ_from_the_last_commit_are_noticed(workspace):
 def test_an_unknown_preset_names_those_there_are(workspace):
     with pytest.raises(InputError, match="did you mean demo"):
         presets.apply("demmo")
+
+
+def test_a_preset_that_is_gone_names_what_took_its_place(workspace):
+    for gone in presets.GONE:
+        with pytest.raises(InputError, match=rf"the preset {gone} is gone: gpu is .*; there are cpu, demo, gpu, "):
+            presets.load(gone)
+        assert gone not in NAMES
 
 
 def test_a_preset_as_flags_of_dvc_exp_run(workspace):
@@ -127,14 +151,14 @@ def test_what_a_preset_does_not_change_stays_as_it_is_written(workspace):
     Path("params.yaml").write_bytes(text.encode())
     Path("presets/some.yaml").write_text("aug: {hflip: 0.5, cutout: 4}\nbaseline: {lr: 0.01}\n")
     presets.apply("some")
-    changed = text.replace("cutout: 0 ", "cutout: 4 ").replace("lr: 0.001", "lr: 0.01", 1)
+    changed = text.replace("cutout: 0 ", "cutout: 4 ").replace("lr: 0.0001", "lr: 0.01", 1)
     assert Path("params.yaml").read_bytes() == changed.encode()
     presets.apply("some")
     assert Path("params.yaml").read_bytes() == changed.encode()
 
 
 # How a group may be written: what stands for it, with two groups before it to follow.
-RECIPE = load_yaml(ROOT / "params.yaml")["ablation"]
+RECIPE = overridden(load_yaml(ROOT / "params.yaml"), load_yaml(ROOT / "presets/scratch.yaml"))["ablation"]
 SOME = {key: RECIPE[key] for key in ("arch", "input_size", "stem", "drop_rate", "epochs", "batch_size")}
 FORMS = {
     "own": params_edit.flow(RECIPE),
@@ -158,24 +182,29 @@ PARTS = st.fixed_dictionaries(
 )
 
 
-def written(baseline: str, ablation: str, resnet: str) -> str:
-    """The tracked params with three groups written in these forms; what they follow is `student`, put first."""
+def written(baseline: str, ablation: str) -> str:
+    """The tracked params with two groups written in these forms; what they follow is `resnet`, put first.
+
+    `student` has a key that other recipes do not know, and stays as it is.
+    """
     blocks = {match[2]: match[1] for match in re.finditer(r"(?ms)^((\w+):.*?)(?=^\w|\Z)", TRACKED)}
     first = FORMS["block"].replace("lr: ", "lr: &l ").replace("\n", "\n  # a comment\n", 1)
-    blocks = {"student": f"student: &r  # first{first.replace('drop_rate: 0.0', 'drop_rate: 0.1')}\n", **blocks} | {
-        "student": f"student: &r  # first{first.replace('drop_rate: 0.0', 'drop_rate: 0.1')}\n",
+    blocks |= {
+        "resnet": f"resnet: &r  # first{first}\n",
         "effnet": "effnet: &s {<<: *r, epochs: 5}  # second\n",
     }
-    order = ["student", "effnet", *(name for name in blocks if name not in ("student", "effnet"))]
-    for name, form in (("baseline", baseline), ("ablation", ablation), ("resnet", resnet)):
+    order = ["resnet", "effnet", *(name for name in blocks if name not in ("resnet", "effnet"))]
+    for name, form in (("baseline", baseline), ("ablation", ablation)):
         blocks[name] = f"{name}: {FORMS[form]}" + ("" if FORMS[form].endswith("\n") else f"  # {name}\n") + "\n"
     return "".join(blocks[name] for name in order)
 
 
 @bounded(60)
 @given(
-    forms=st.tuples(*[st.sampled_from(sorted(FORMS))] * 3),
-    overrides=st.fixed_dictionaries({}, optional={name: PARTS for name in ("student", "effnet", "baseline", "resnet")}),
+    forms=st.tuples(*[st.sampled_from(sorted(FORMS))] * 2),
+    overrides=st.fixed_dictionaries(
+        {}, optional={name: PARTS for name in ("resnet", "effnet", "baseline", "ablation")}
+    ),
 )
 def test_a_preset_means_the_same_however_params_are_written(workspace, forms, overrides):
     text = written(*forms)

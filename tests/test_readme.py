@@ -7,10 +7,15 @@ import shutil
 import pytest
 
 from imports import ROOT
+from ladder import ladder_file
 from ladder.core.errors import InputError
 from ladder.reporting import benchmark, results
+from ladder.sweeps import keep, screen, statistics, sweep
+from ladder.sweeps.experiments import Experiment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+EVERY_DAY = "tests/sweeps/test_commands.py"
 
 # command -> the file that runs it, and what stands there
 RUN = {
@@ -35,13 +40,23 @@ RUN = {
     "dvc exp run -S aug.enabled=false -n noaug": ("tests/test_pipeline.py", '"-S", "aug.enabled=false"'),
     "dvc add my_images": ("tests/test_images_pipeline.py", '"dvc", "add", "my_images"'),
     "python -m ladder.presets flags demo": ("tests/test_presets.py", "presets.flags("),
+    'make experiments RUNGS="train_noaug train_aug"': (
+        EVERY_DAY,
+        'tool(swept, "experiments", "train_noaug", "train_aug"',
+    ),
+    "dvc exp run -S 'seed=0,1,2' --queue evaluate@train_noaug evaluate@train_aug": (EVERY_DAY, '"seed=0,1,2"'),
+    "dvc queue start -j 2 > /dev/null": (EVERY_DAY, "dvc queue start -j 2 > /dev/null"),
+    'make sweep RUNGS="train_noaug train_aug" OUT=docs/seeds': (
+        EVERY_DAY,
+        'tool(swept, "sweep", "--out", "docs/seeds"',
+    ),
 }
 EXCEPTIONS = {
     "python -m ladder.predict IMAGE.png --top 3": "an image of the reader's; tests/test_predict.py runs it on its own",
     "make repro": "hours, and a download",
-    "make repro PRESET=cpu JOBS=2": "two hours; tests/running/test_whole.py runs two stages at a time",
+    "make repro PRESET=cpu JOBS=2": "hours; tests/running/test_whole.py runs two stages at a time",
     'make repro TARGETS="train_aug train_se"': "hours; tests/running/test_whole.py gives targets",
-    "make repro PRESET=transfer": "a download, and a GPU",
+    "make repro PRESET=gpu": "a download, and a GPU",
     "make repro PRESET=own_images": "images of the reader's",
     "dvc exp run -S data.source=cifar10 -S data.path=data/raw/cifar10": "a download; tests/images/ has its own",
 }
@@ -77,6 +92,25 @@ def test_the_sample_is_what_the_demo_printed():
     assert sample.group(1) == (ROOT / "docs/demo.txt").read_text(encoding="utf-8")
 
 
+def test_the_samples_of_every_day_are_as_the_tools_print():
+    """Figures are of one run; the tables they stand in are today's."""
+    both = {name: 0.9 for name in ("train_noaug", "train_aug")}
+    made = [Experiment(str(seed), "2026-11-25T18:27:00", "success", {"seed": seed}, both) for seed in (1, 0)]
+    screens = screen.text(made[1], made, list(both)).split()[: 3 + len(both)]
+    sample = re.search(r"<!-- experiments -->\n```\n(.*?)```\n<!-- /experiments -->", README, flags=re.DOTALL)
+    assert sample is not None
+    assert sample[1].split()[: len(screens)] == screens
+
+    runs = sweep.runs(made, list(both))
+    compared = statistics.compare(runs, sweep.pairs(runs, ladder_file.read(ROOT / "ladder.yaml")), 0.95)
+    printed = keep.text(statistics.summary(runs, 0.95), compared, 0.95)
+    kept = re.search(r"<!-- sweep -->\n(.*?)\n<!-- /sweep -->", README, flags=re.DOTALL)
+    assert kept is not None
+    assert [line for line in printed.splitlines() if line.startswith(("| rung", "| compared"))] == [
+        line for line in kept[1].splitlines() if line.startswith(("| rung", "| compared"))
+    ]
+
+
 def test_results_and_presets_are_those_of_the_tracked_files(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert results.updated(README) == README, "`make results` brings README.md up to date"
@@ -95,7 +129,7 @@ def test_a_readme_without_a_section_is_refused(monkeypatch):
 
 
 def test_the_tool_writes_both(tmp_path, monkeypatch):
-    for name in ("README.md", "params.yaml", "ladder.yaml"):
+    for name in ("README.md", "params.yaml", "ladder.yaml", "dvc.lock"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("metrics", "plots", "presets"):
         shutil.copytree(ROOT / name, tmp_path / name)

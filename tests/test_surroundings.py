@@ -108,6 +108,22 @@ def test_packages_are_installed_when_they_change_not_when_times_do(tmp_path):
     assert installs("two")
 
 
+@pytest.mark.parametrize(("minor", "fits"), [(10, False), (11, True), (14, True), (15, False)])
+def test_setup_takes_the_pythons_that_all_pinned_packages_exist_for(tmp_path, minor, fits):
+    """With a Python that says it is another one, and packages that are there already."""
+    (tmp_path / ".venv").mkdir()
+    for file in ("requirements.txt", "pyproject.toml", ".venv/.installed"):
+        (tmp_path / file).touch()
+    python = tmp_path / "python"
+    python.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.version_info = (3, {minor}, 0, 'final', 0)\nexec(sys.argv[2])\n"
+    )
+    python.chmod(0o755)
+    ended = shell(tmp_path, str(ROOT / "tools/setup.sh"), str(python))
+    assert (ended.returncode == 0) == fits
+    assert fits or re.fullmatch(rf"setup: .+ is Python 3\.{minor}, but 3\.11 to 3\.14 is needed: .+\n", ended.stderr)
+
+
 def test_make_runs_the_code_of_its_own_clone(tmp_path):
     """Its .venv may be a link to that of another, where `ladder` was installed."""
     (tmp_path / "src/ladder").mkdir(parents=True)

@@ -29,6 +29,6 @@ Worth opening:
   .demo/plots/train_aug/confusion.png
   .demo/plots/benchmark/benchmark.png
 Next:
-  make repro PRESET=cpu     the ladder on CIFAR-10, from scratch on a CPU: see its budget in presets/cpu.yaml
+  make repro PRESET=cpu     the ladder on CIFAR-10, from ImageNet weights on a CPU: see its budget in presets/cpu.yaml
   cd .demo && dvc exp run -S aug.enabled=false && dvc exp show      an experiment (after: source .venv/bin/activate)
 TEXT

@@ -3,8 +3,8 @@
 set -euo pipefail
 python=$1
 
-"$python" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in [(3, 11), (3, 12)] else
-    f"setup: {sys.executable} is Python {v[0]}.{v[1]}, but 3.11 or 3.12 is needed: run `make setup PYTHON=python3.12`")'
+"$python" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 14) else
+    f"setup: {sys.executable} is Python {v[0]}.{v[1]}, but 3.11 to 3.14 is needed: run `make setup PYTHON=python3.13`")'
 installed=.venv/.installed  # a copy of what it was made from: times say nothing where several clones link one .venv
 if cat requirements.txt pyproject.toml | cmp -s - $installed; then
     touch $installed

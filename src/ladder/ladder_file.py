@@ -46,6 +46,11 @@ class Ladder(Record):
         return tuple(dict.fromkeys(rung.recipe for rung in self.rungs.values()))
 
     @property
+    def taught(self) -> tuple[str, ...]:
+        """The recipes that a rung with a teacher has."""
+        return tuple(dict.fromkeys(rung.recipe for rung in self.rungs.values() if "distill" in rung.reads))
+
+    @property
     def teachers(self) -> tuple[str, ...]:
         """The rungs that a student may learn from: all that learn from no other."""
         return tuple(name for name, rung in self.rungs.items() if "distill" not in rung.reads)

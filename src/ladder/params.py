@@ -29,16 +29,19 @@ from ladder.params_groups import (
     SourceName,
     SqueezeExcite,
     Start,
+    StudentRecipe,
     Uncertainty,
 )
 
 PATH = "params.yaml"
 STUDENT = "distill"  # the rung that is deployed
 
-# Keys that were, and what took their place.
-GONE = {
+# What to say of keys that were, and of new ones that a file of before lacks.
+TOLD = {
     "model.pretrained": "gone, set <recipe>.weights (baseline.weights, effnet.weights, ...): imagenet, or scratch",
     "model.weights": "gone, put the file into assets/weights/ as <arch>.safetensors and set <recipe>.weights: imagenet",
+    "student.views": "new, add it: null, which is what was before, or how many views come back in turn",
+    "uncertainty.teacher": "new, add it: the rung beside the student in `mc_dropout`, which distill.teacher was",
 }
 
 
@@ -68,6 +71,7 @@ class Rung(Computing):
     hardware: Hardware
     model: Model
     recipe: Recipe
+    views: int | None
     aug: Aug | None
     se: SqueezeExcite | None
     distill: Distill | None
@@ -136,9 +140,9 @@ class Params(Group):
             problems.append(f"aug.cutout={self.aug.cutout} must not exceed data.image_size={size}")
         problems += self._unknown_rungs()
         if not problems:
-            dropping = (self._dropout_of(name) for name in (STUDENT, self.distill.teacher))
+            dropping = (self._dropout_of(name) for name in (STUDENT, self.uncertainty.teacher))
             problems += [
-                f"{group}.drop_rate must be above 0: `mc_dropout` needs dropout in the student and in its teacher"
+                f"{group}.drop_rate must be above 0: `mc_dropout` needs it in the student and in uncertainty.teacher"
                 for group in dict.fromkeys(dropping)
                 if getattr(self, group).drop_rate == 0
             ]
@@ -162,12 +166,14 @@ class Params(Group):
     def rung(self, name: str) -> Rung:
         """The params of one training stage. Raises InputError for a name that is none."""
         entry = self._entry(name)
+        recipe = self.recipe(entry.recipe)
         return Rung(
             threads=self.hardware.threads,
             seed=self.seed,
             hardware=self.hardware,
             model=self.model,
-            recipe=self.recipe(entry.recipe),
+            recipe=recipe,
+            views=recipe.views if isinstance(recipe, StudentRecipe) else None,
             aug=self.aug if "aug" in entry.reads and self.aug.enabled else None,
             se=self.se if "se" in entry.reads else None,
             distill=self.distill if "distill" in entry.reads else None,
@@ -192,12 +198,12 @@ class Params(Group):
             seed=self.seed,
             hardware=self.hardware,
             passes=self.uncertainty.passes,
-            teacher=self.distill.teacher,
+            teacher=self.uncertainty.teacher,
         )
 
     def doubts(self) -> Doubts:
         """The params of the stage `uncertainty`."""
-        return Doubts(threads=self.hardware.threads, teacher=self.distill.teacher, ece_bins=self.evaluate.ece_bins)
+        return Doubts(threads=self.hardware.threads, teacher=self.uncertainty.teacher, ece_bins=self.evaluate.ece_bins)
 
     def benchmarking(self) -> Benchmarking:
         """The params of the stage `benchmark`."""
@@ -211,13 +217,14 @@ class Params(Group):
         return rungs[name]
 
     def _unknown_rungs(self) -> list[str]:
-        """What is wrong with the names of rungs in `distill` and `ensemble`."""
+        """What is wrong with the names of rungs in `distill`, `uncertainty` and `ensemble`."""
         problems, teachers, rungs = [], self.ladder.teachers, self.ladder.rungs
-        if self.distill.teacher not in teachers:
-            problems.append(
-                f"distill.teacher must be a training stage ({', '.join(teachers)}), not {self.distill.teacher!r}"
-                + nearest(self.distill.teacher, teachers)
-            )
+        for key, name in (("distill", self.distill.teacher), ("uncertainty", self.uncertainty.teacher)):
+            if name not in teachers:
+                problems.append(
+                    f"{key}.teacher must be a training stage ({', '.join(teachers)}), not {name!r}"
+                    + nearest(name, teachers)
+                )
         for name in dict.fromkeys(self.ensemble.members):
             if name not in rungs:
                 problems.append(f"ensemble.members: no training stage is named {name!r}{nearest(name, rungs)}")
@@ -240,7 +247,9 @@ def schema(ladder: Ladder) -> type[Params]:
 def _schema(text: str) -> type[Params]:
     """One class for one ladder, so that equal params are equal."""
     ladder = Ladder.model_validate_json(text)
-    recipes: dict[str, Any] = {group: (Recipe, ...) for group in ladder.recipes}
+    recipes: dict[str, Any] = {
+        group: (StudentRecipe if group in ladder.taught else Recipe, ...) for group in ladder.recipes
+    }
     made = create_model("Params", __base__=Params, **recipes)
     made.ladder = ladder
     return made
@@ -257,7 +266,7 @@ def validate(values: Any, path: str | Path = PATH) -> Params:
     try:
         return params.model_validate(values)
     except ValidationError as error:
-        problems = describe(error, params, GONE)
+        problems = describe(error, params, TOLD)
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise InputError(
             f"{path}: {count} (nothing was run):\n" + "\n".join(f"  {line}" for line in problems)

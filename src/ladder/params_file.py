@@ -38,13 +38,13 @@ def load_yaml(path: str | Path) -> Any:
         raise InputError(f"{path} is no valid YAML: {_cause(error)}") from None
 
 
-def describe(error: ValidationError, schema: type[BaseModel], gone: Mapping[str, str]) -> list[str]:
+def describe(error: ValidationError, schema: type[BaseModel], told: Mapping[str, str]) -> list[str]:
     """Lines `key: what was expected, what was read`, one or more for each problem that pydantic found.
 
     Args:
-        gone: key that was -> what to say of it.
+        told: key that was, or is new -> what to say of it.
     """
-    return [line for problem in error.errors() for line in _lines(problem, schema, gone)]
+    return [line for problem in error.errors() for line in _lines(problem, schema, told)]
 
 
 def shown(value: Any) -> str:
@@ -125,13 +125,13 @@ def _cause(error: Exception) -> str:
     return (f"line {mark.line + 1}, column {mark.column + 1}: " if mark else "") + " ".join(said.split())
 
 
-def _lines(problem: Any, schema: type[BaseModel], gone: Mapping[str, str]) -> list[str]:
+def _lines(problem: Any, schema: type[BaseModel], told: Mapping[str, str]) -> list[str]:
     path = [str(part) for part in problem["loc"]]
     key = ".".join(part if part.isprintable() and len(part) <= 80 else shown(part) for part in path) or "params"
     if problem["type"] == "extra_forbidden":
-        return [f"{key}: {gone.get(key) or 'unknown key' + nearest(path[-1], _fields(schema, path[:-1]))}"]
+        return [f"{key}: {told.get(key) or 'unknown key' + nearest(path[-1], _fields(schema, path[:-1]))}"]
     if problem["type"] == "missing":
-        return [f"{key}: missing"]
+        return [f"{key}: {told.get(key, 'missing')}"]
     if problem["type"] == "value_error":
         prefix = f"{key}: " if path else ""
         return [prefix + line for line in str(problem["ctx"]["error"]).splitlines()]

@@ -141,6 +141,16 @@ class Recipe(Group):
         return self
 
 
+class StudentRecipe(Recipe):
+    """A recipe that a rung with a teacher has.
+
+    `views`: how many augmented views of the training images come back in turn, for each rung of the recipe, so that the
+    teacher answers each once; null: new ones each epoch.
+    """
+
+    views: Annotated[int, Field(gt=0, le=1000)] | None
+
+
 class ColorJitter(Group):
     """Half-widths of uniform factors around 1 (brightness, contrast, saturation), and of a hue shift in turns."""
 
@@ -197,8 +207,9 @@ class Quantize(Group):
 
 
 class Uncertainty(Group):
-    """Monte Carlo dropout: number of stochastic passes."""
+    """Monte Carlo dropout of the student and of the rung `teacher`: number of stochastic passes."""
 
+    teacher: str
     passes: Annotated[int, Field(ge=2, le=10_000)]
 
 

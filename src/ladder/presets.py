@@ -19,6 +19,9 @@ from ladder.params_file import load_yaml, shown
 
 FOLDER = Path("presets")
 
+# Presets that were, and what took their place.
+GONE = {"transfer": "is gone: gpu is the reference's regime at 224 px, cpu transfer learning with two CPU cores"}
+
 
 def load(name: str) -> dict[str, Any]:
     """The overrides of a preset. Raises InputError, naming the presets there are."""
@@ -26,6 +29,8 @@ def load(name: str) -> dict[str, Any]:
     if name not in known:
         if not known:
             raise InputError(f"there is no {FOLDER}/ in {Path.cwd()}: run this from the repository's top folder")
+        if name in GONE:
+            raise InputError(f"the preset {name} {GONE[name]}; there are {', '.join(known)}")
         raise InputError(f"there is no preset {name!r}; there are {', '.join(known)}{nearest(name, known)}")
     overrides = load_yaml(FOLDER / f"{name}.yaml")
     if not isinstance(overrides, dict):
@@ -41,7 +46,7 @@ def merge(values: dict[str, Any], overrides: dict[str, Any], path: str = "") -> 
     merged = dict(values)
     for key, value in overrides.items():
         if key not in values:
-            hint = f": {params.GONE[path + key]}" if path + key in params.GONE else nearest(key, values)
+            hint = f": {params.TOLD[path + key]}" if path + key in params.TOLD else nearest(key, values)
             raise InputError(f"{params.PATH} has no key {path}{key}{hint}")
         if isinstance(value, dict) and isinstance(values[key], dict) and values[key]:
             merged[key] = merge(values[key], value, f"{path}{key}.")

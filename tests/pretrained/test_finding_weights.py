@@ -11,6 +11,7 @@ import safetensors.torch
 import timm
 import torch
 
+import loaded
 from imports import ROOT
 from ladder.core import architectures
 from ladder.core.artifacts import pretrained
@@ -239,3 +240,10 @@ def test_the_stage_keeps_verified_weights_or_nothing(workspace, published, capsy
         stage("train_baseline")
     with pytest.raises(InputError, match="no training stage is named 'train_basline'"):
         stage("train_basline")
+
+
+def test_from_scratch_takes_no_torch_which_takes_seconds_to_import(workspace):
+    assets.FOLDER.mkdir(parents=True)
+    imported = loaded.packages(ROOT / "stages/weights.py", "train_aug")
+    assert "numpy" in imported
+    assert not {"torch", "timm"} & imported

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from ladder import params
 from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint
-from ladder.teaching import distillation
+from ladder.teaching import answers, distillation
 from ladder.training import loop, models
 from ladder.training.resume import Session
 
@@ -62,7 +62,7 @@ def test_the_teacher_stays_as_it_was_and_sees_the_students_images(split, tiny, t
     seen: dict[str, list] = {"teacher": [], "student": []}
     teacher.register_forward_pre_hook(lambda _, inputs: seen["teacher"].append(inputs[0]))
     student.register_forward_pre_hook(lambda net, inputs: seen["student"].append(inputs[0]) if net.training else None)
-    loss_fn = distillation.loss_from(teacher, temperature=2.0, alpha=1.0, label_smoothing=0.0)
+    loss_fn = distillation.loss_from(answers.asked(teacher), temperature=2.0, alpha=1.0, label_smoothing=0.0)
     assert not teacher.training
     loop.fit(student, split.train, split.val, cfg, Session("distill", tmp_path, tmp_path / "h.csv"), loss_fn)
     assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())

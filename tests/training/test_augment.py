@@ -9,7 +9,7 @@ import torchvision.transforms.v2.functional as tv
 from torchvision.transforms import InterpolationMode
 
 from ladder.params_groups import Aug, ColorJitter
-from ladder.training.augment import augment
+from ladder.training.augment import apply, augment, draw
 
 MEAN = (0.5, 0.4, 0.2)
 FILLS = ("reflect", "mean", "black")
@@ -310,3 +310,17 @@ def test_refuses_what_is_no_batch_of_rgb_images(shape):
 def test_refuses_padding_as_wide_as_the_image():
     with pytest.raises(ValueError, match="crop_padding=9"):
         augment(some_images(2, height=12, width=9), settings(crop_padding=9), MEAN, seeded(23))
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_what_was_drawn_for_many_images_makes_the_views_of_any_of_them(fill, device):
+    images, aug = some_images(40, device=device), settings(fill=fill, **EVERYTHING)
+    whole = augment(images, aug, MEAN, seeded(25, device))
+    drawn = draw(len(images), *images.shape[2:], aug, seeded(25, device))
+    for places in torch.randperm(40, generator=seeded(26)).to(device).split(7):
+        some = apply(images[places], {name: values[places] for name, values in drawn.items()}, aug, MEAN)
+        torch.testing.assert_close(some, whole[places])
+
+
+def test_what_is_off_is_not_drawn():
+    assert draw(3, 8, 8, settings(), seeded(27)) == {}

@@ -13,10 +13,7 @@ from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint
 from ladder.params import Rung
 from ladder.training import loop, models
-from ladder.training.distributed import World
 from ladder.training.resume import Session
-
-ALONE = World(1, 0, True)
 
 
 def rung(tiny, group="ablation", aug=True, **changes) -> Rung:
@@ -128,30 +125,6 @@ def test_the_epoch_that_is_best_on_validation_is_kept(split, tiny, tmp_path, mon
     assert history["val_accuracy"].tolist() == pytest.approx([5 / 12, 11 / 12, 8 / 12])
     assert (logits.logits.argmax(1) == split.val.labels).sum() == 11
     assert all(torch.equal(tensor, seen[1][name]) for name, tensor in model.state_dict().items())
-
-
-def test_every_image_is_seen_once_an_epoch_in_batches_of_at_most_the_given_size(split, tiny):
-    cfg = rung(tiny, aug=False, batch_size=10)
-    model = build(split, cfg)
-    images, _ = loop.on_device(split.train, torch.device("cpu"))
-    numbers = torch.arange(len(split.train))
-    orders = []
-    for epoch in (0, 1, 0):
-        batches = [labels for _, labels, _ in loop.iterate(images, numbers, model, cfg, epoch, ALONE)]
-        assert max(len(batch) for batch in batches) <= 10
-        orders.append(torch.cat(batches).tolist())
-    assert sorted(orders[0]) == numbers.tolist()
-    assert orders[0] == orders[2] != orders[1]
-
-
-def test_without_augmentation_batches_are_the_images_themselves(split, tiny):
-    images, labels = loop.on_device(split.train, torch.device("cpu"))
-    for aug in (False, True):
-        cfg = rung(tiny, aug=aug)
-        model = build(split, cfg)
-        numbers = torch.arange(len(labels))
-        same = [torch.equal(batch, images[n]) for batch, n, _ in loop.iterate(images, numbers, model, cfg, 0, ALONE)]
-        assert all(same) != aug
 
 
 def test_the_schedule_by_hand(tiny):

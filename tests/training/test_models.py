@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import timm
 import torch
@@ -166,7 +165,13 @@ def test_a_tag_changes_neither_bytes_nor_speed_from_scratch(monkeypatch):
     assert [tagged.config[key] for key in ("mean", "std", "weights")] == [list(MEAN), list(STD), "scratch"]
     monkeypatch.setattr(devices, "kind", lambda device: "cpu_bf16")
     auto = Hardware(
-        device="cpu", precision="auto", compile=False, processes=1, sync_batch_norm=False, predict_batch_size=1
+        device="cpu",
+        precision="auto",
+        threads=1,
+        compile=False,
+        processes=1,
+        sync_batch_norm=False,
+        predict_batch_size=1,
     )
     chosen = {devices.precision(arch, auto, torch.device("cpu")) for arch in ("resnet18", "resnet18.tv_in1k")}
     assert chosen == {torch.bfloat16}
@@ -281,4 +286,4 @@ def test_equal_weights_are_equal_bytes_and_none_are_an_empty_folder(published, t
 )
 def test_fewer_large_images_are_predicted_at_a_time(image, size, most, expected):
     model = models.Classifier(torch.nn.Identity(), {"mean": [0.5] * 3, "std": [0.25] * 3, "input_size": size})
-    assert models.at_a_time(model, np.zeros((1, 3, image, image), np.uint8), most) == expected
+    assert models.at_a_time(model, image, most) == expected

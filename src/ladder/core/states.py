@@ -4,14 +4,15 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ladder.core import locks
-from ladder.core.artifacts import sealed
+from ladder.core.artifacts import files, sealed
 
 ABOUT, FINISHED = "about.json", "finished.json"
+DIGEST = 32  # bytes of sha256 at the start of a file in a state
 
 
 @contextmanager
@@ -44,6 +45,48 @@ def forget_recorded(states: Path) -> None:
         with locks.free(_lock_of(finished.parent)) as free:  # else it is being emitted again right now
             if free:
                 shutil.rmtree(finished.parent, ignore_errors=True)  # another stage may be at it, too
+
+
+def write(path: Path, content: bytes | memoryview) -> None:
+    """Write a file of a state, atomically, with a digest of what it holds and of where it lies."""
+    files.write_bytes(path, _digest(path, content), content)
+
+
+def read(path: Path, damaged: str) -> bytes | None:
+    """The content of what `write` wrote, None where there is none. What is damaged is set aside, in one line.
+
+    Args:
+        damaged: the line, with {} for what was found.
+    """
+    try:
+        with path.open("rb") as file:
+            digest, content = file.read(DIGEST), file.read()
+        if digest != _digest(path, content):
+            raise ValueError("its digest is another, or it is of another run")
+    except FileNotFoundError:
+        return None
+    except (ValueError, IsADirectoryError) as error:
+        print(damaged.format(error), flush=True)
+        _set_aside(path)
+        return None
+    return content
+
+
+def _digest(path: Path, content: bytes | memoryview) -> bytes:
+    """The folder's name stands for all that determines a result: a file of another run is none of this one."""
+    digest = hashlib.sha256(f"{path.parent.name}/{path.name}\n".encode())
+    digest.update(content)  # not joined to one: it may be large
+    return digest.digest()
+
+
+def _set_aside(path: Path) -> None:
+    aside = path.with_suffix(".damaged")
+    if aside.is_dir():
+        shutil.rmtree(aside)
+    else:
+        aside.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):  # another process of the same training was first
+        path.rename(aside)
 
 
 def _may_go(finished: Path) -> bool:

@@ -45,7 +45,7 @@ def mc_dropout(
             raise _inactive(name)
         torch.manual_seed(seed)
         body, head = _split(model)
-        for batch in tensors.over(images).split(at_a_time(model, images, batch_size)):
+        for batch in tensors.over(images).split(at_a_time(model, images.shape[-1], batch_size)):
             batch = batch.to(device)
             features = body(batch)
             if not sampled and not torch.equal(features, body(batch)):  # dropout in the features as well

@@ -32,21 +32,22 @@ def updated(readme: str) -> str:
 
 
 def results(p: Params) -> str:
+    recipes = tracked.recipes({name: rung.recipe for name, rung in p.ladder.rungs.items()})
     return markdown.render(
         "results.md.j2",
         source=p.data.source,
-        weights=sorted({p.recipe(group).weights for group in p.ladder.recipes}),
-        input_sizes=sorted({p.recipe(group).input_size for group in p.ladder.recipes}),
+        weights=sorted({recipe["weights"] for recipe in recipes.values()}),
+        input_sizes=sorted({recipe["input_size"] for recipe in recipes.values()}),
         seed=p.seed,
         reference_size=report.REFERENCE_SIZE,
         scores_confidence=p.evaluate.confidence,
-        rungs=[_rung(name, p) for name in p.ladder.ladder if not name.endswith(NOT_SHOWN)],
+        rungs=[_rung(name, recipes.get(name)) for name in p.ladder.ladder if not name.endswith(NOT_SHOWN)],
         steps_confidence=p.report.confidence,
         compared=tracked.rows("plots/report/comparisons.csv", COMPARED),
         engines=[row for row in benchmark.table() if row["engine"] == "ONNX Runtime"],
         processor=benchmark.machine()["processor"],
         passes=p.uncertainty.passes,
-        dropout=[_dropout("distill", "distill"), _dropout("teacher", p.distill.teacher)],
+        dropout=[_dropout("distill", "distill"), _dropout("teacher", p.uncertainty.teacher)],
     )
 
 
@@ -55,9 +56,14 @@ def presets() -> str:
     return markdown.render("presets.md.j2", presets=[_head(path) for path in sorted(Path("presets").glob("*.yaml"))])
 
 
-def _rung(name: str, p: Params) -> dict[str, Any]:
-    epochs = p.rung(name).recipe.epochs if name in p.ladder.rungs else None
-    return {"name": name, "scores": metrics.load(name), "epochs": epochs, "reference": report.REFERENCE.get(name)}
+def _rung(name: str, recipe: dict[str, Any] | None) -> dict[str, Any]:
+    """What the table says of one model; `recipe` is None for one that is made of trained ones."""
+    return {
+        "name": name,
+        "scores": metrics.load(name),
+        "recipe": recipe,
+        "reference": report.REFERENCE.get(name),
+    }
 
 
 def _dropout(role: str, name: str) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Results that Git tracks, read back for a document. InputError, saying what makes the file, where that fails."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
+from ruamel.yaml import YAML, YAMLError
 
 from ladder.core.errors import InputError
 
@@ -29,3 +30,18 @@ def rows(path: str | Path, columns: Sequence[str]) -> list[dict[str, Any]]:
     if read.empty:
         raise InputError(f"{path} has no row: `dvc repro` makes it anew")
     return cast("list[dict[str, Any]]", read.to_dict("records"))
+
+
+def recipes(groups: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Rung -> the recipe that it was trained with, as dvc.lock records it: params.yaml may have changed since.
+
+    Args:
+        groups: rung -> the group of params that is its recipe.
+    """
+    try:
+        stages = YAML(typ="safe").load(text("dvc.lock"))["stages"]
+        found = {rung: stages[rung]["params"]["params.yaml"][group] for rung, group in groups.items()}
+    except (KeyError, TypeError, YAMLError) as error:
+        raise InputError(f"dvc.lock does not record how each rung was trained ({error}): `dvc repro` does") from None
+    # Release 0.1.0 recorded no `weights`: all its networks began from random ones.
+    return {rung: {"weights": "scratch", **recipe} for rung, recipe in found.items()}

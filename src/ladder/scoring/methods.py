@@ -1,5 +1,5 @@
 """Five ways to answer the test images with an uncertainty: single passes and Monte Carlo dropout of student and
-teacher, and the ensemble. What each is worth: the numbers of `uncertainty`'s files and pictures."""
+`uncertainty.teacher`, and the ensemble. What each is worth: the numbers of `uncertainty`'s files and pictures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

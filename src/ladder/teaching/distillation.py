@@ -1,49 +1,57 @@
-"""Knowledge distillation: a student learns from a teacher's logits on the very batch that it sees itself."""
+"""Knowledge distillation: a student learns from a teacher's logits on the very view that it sees itself.
+
+(With `views`, every second round shows the student that view mirrored: see `training.batches`.)
+"""
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ladder.core.artifacts import checkpoints
 from ladder.core.errors import InputError
+from ladder.core.types import Split
 from ladder.params import Rung
+from ladder.teaching.answers import Answers, Kept, asked
 from ladder.training import devices, models
+from ladder.training.batches import Batch
 from ladder.training.loop import Loss
 
 
-def make_loss(teacher_folder: str, classes: tuple[str, ...], cfg: Rung) -> Loss:
-    """The loss of a rung that the checkpoint in `teacher_folder` teaches.
+def make_loss(name: str, teacher_folder: str, cfg: Rung, split: Split, state: Path) -> Loss:
+    """The loss of the rung `name` that the checkpoint in `teacher_folder` teaches.
 
-    Raises: InputError for a teacher of other classes.
+    Args:
+        state: the folder of the run's resume state, where answers are kept.
+    Raises: InputError for a teacher of other classes, or more answers than may be kept.
     """
     teacher = models.restore(checkpoints.load(teacher_folder)).to(devices.select(cfg.hardware))
-    if tuple(teacher.config["classes"]) != classes:
-        raise InputError(
-            f"{teacher_folder} knows other classes than data/split: run `dvc repro {Path(teacher_folder).name}`"
-        )
+    called = Path(teacher_folder).name
+    if tuple(teacher.config["classes"]) != split.classes:
+        raise InputError(f"{teacher_folder} knows other classes than data/split: run `dvc repro {called}`")
     assert cfg.distill is not None, "the rung reads the group `distill`"
+    keeps = cfg.views is not None
     return loss_from(
-        teacher,
+        Kept(name, teacher, called, len(split.train), state, cfg) if keeps else asked(teacher),
         temperature=cfg.distill.temperature,
         alpha=cfg.distill.alpha,
         label_smoothing=cfg.recipe.label_smoothing,
     )
 
 
-def loss_from(teacher: nn.Module, *, temperature: float, alpha: float, label_smoothing: float) -> Loss:
-    """The loss of a student of `teacher`, which is frozen and put in eval mode.
+def loss_from(answers: Answers, *, temperature: float, alpha: float, label_smoothing: float) -> Loss:
+    """The loss of a student of a teacher's `answers`, which are to the augmented images (arXiv 2106.05237: those to the
+    images as they are lead it to overfit)."""
 
-    The teacher answers the same augmented images (arXiv 2106.05237: precomputed logits overfit).
-    """
-    teacher.eval().requires_grad_(False)
-
-    def loss(student: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        with torch.no_grad():
-            soft = teacher(images)
+    def loss(student: nn.Module, batch: Batch) -> Tensor:
+        soft = answers(batch)
         return distillation(
-            student(images), soft, labels, temperature=temperature, alpha=alpha, label_smoothing=label_smoothing
+            student(batch.images),
+            soft,
+            batch.labels,
+            temperature=temperature,
+            alpha=alpha,
+            label_smoothing=label_smoothing,
         )
 
     return loss

@@ -6,6 +6,8 @@ differently see the identical view (arXiv 2106.05237 finds that distillation nee
 The order: flip and crop only move pixels, so they share one gather on the raw uint8 values; rotation follows and
 interpolates once; color jitter sees the view as the network would, its fill included; cutout is last, so that its
 square is exactly the channel mean (zero once normalized), which a jitter after it would tint.
+
+All that chance decides is drawn before the first pixel is moved: a view of many images can be kept as its draws.
 """
 
 from collections.abc import Sequence
@@ -18,6 +20,8 @@ from ladder import params, params_groups
 
 # ITU-R BT.601 luma as torchvision writes it: sums to 0.9999.
 GRAY = (0.2989, 0.587, 0.114)
+
+Draws = dict[str, Tensor]  # transform that is on -> what chance decided for each image, (B, ...)
 
 
 def augment(images: Tensor, aug: params.Aug, mean: Sequence[float] | Tensor, generator: torch.Generator) -> Tensor:
@@ -40,38 +44,63 @@ def augment(images: Tensor, aug: params.Aug, mean: Sequence[float] | Tensor, gen
         raise ValueError(f"images must be (B, 3, H, W), not {tuple(images.shape)}")
     if aug.crop_padding >= min(images.shape[2:]):
         raise ValueError(f"crop_padding={aug.crop_padding} must be below the image's sides {tuple(images.shape[2:])}")
+    return apply(images, draw(len(images), images.shape[2], images.shape[3], aug, generator), aug, mean)
 
+
+def draw(count: int, height: int, width: int, aug: params.Aug, generator: torch.Generator) -> Draws:
+    """What chance decides for a view of `count` images (..., H, W): some tens of bytes for each."""
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(count, *shape, generator=generator, device=generator.device)
+
+    def integers(low: int, high: int, *shape: int) -> Tensor:
+        return torch.randint(low, high, shape, generator=generator, device=generator.device)
+
+    drawn: Draws = {}
+    if aug.hflip > 0:
+        drawn["flip"] = uniform(1) < aug.hflip
+    if aug.crop_padding > 0:
+        padding = aug.crop_padding
+        drawn["down"], drawn["right"] = integers(-padding, padding + 1, 2, count, 1)
+    if aug.rotation > 0:
+        drawn["rotation"] = 2 * uniform(1, 1, 1) - 1
+    for name, half_width in aug.color_jitter:  # in the order of its fields
+        if half_width > 0:
+            drawn[name] = 2 * uniform(1, 1, 1) - 1
+    if aug.cutout > 0:
+        drawn["row"], drawn["column"] = integers(0, height, count, 1), integers(0, width, count, 1)
+    return drawn
+
+
+def apply(images: Tensor, drawn: Draws, aug: params.Aug, mean: Sequence[float] | Tensor) -> Tensor:
+    """The view of images (B, 3, H, W) for which `drawn` stands; as `augment` otherwise."""
     images = images.contiguous()  # one layout out and one path through the kernels, whatever layout came in
     fill = _fill(aug.fill, mean, images)
-    images = _flip_and_crop(images, aug.hflip, aug.crop_padding, fill, generator)
-    if aug.rotation > 0:
-        images = _rotate(images, aug.rotation * _symmetric(images, generator), fill)
-    images = _jitter(images, aug.color_jitter, generator)
-    if aug.cutout > 0:
-        images = _cutout(images, aug.cutout, _pixel(mean, images), generator)
+    images = _flip_and_crop(images, drawn, fill)
+    if "rotation" in drawn:
+        images = _rotate(images, aug.rotation * drawn["rotation"], fill)
+    images = _jitter(images, aug.color_jitter, drawn)
+    if "row" in drawn:
+        images = _cutout(images, aug.cutout, _pixel(mean, images), drawn["row"], drawn["column"])
     return images
 
 
-def _flip_and_crop(
-    images: Tensor, hflip: float, padding: int, fill: Tensor | None, generator: torch.Generator
-) -> Tensor:
-    """Mirror with probability `hflip`, then shift by whole pixels from [-padding, padding] in both directions; float32.
+def _flip_and_crop(images: Tensor, drawn: Draws, fill: Tensor | None) -> Tensor:
+    """Mirror those that are to be, then shift all by whole pixels in both directions; float32.
 
     As indices: row y of the view is row y + shift, which beyond the border is reflected as F.pad's `reflect` does.
     """
     batch, channels, height, width = images.shape
     device = images.device
     rows, columns = torch.arange(height, device=device)[None], torch.arange(width, device=device)[None]
-    flip = torch.rand(batch, 1, generator=generator, device=device) < hflip if hflip > 0 else None
     inside = None
-    if padding > 0:
-        down, right = torch.randint(-padding, padding + 1, (2, batch, 1), generator=generator, device=device)
-        rows, columns = rows + down, columns + right  # (B, H), (B, W)
+    if "down" in drawn:
+        rows, columns = rows + drawn["down"], columns + drawn["right"]  # (B, H), (B, W)
         inside = _within(rows, 0, height)[:, :, None] & _within(columns, 0, width)[:, None, :]  # (B, H, W)
         rows, columns = _reflect(rows, height), _reflect(columns, width)
-    if flip is not None:
-        columns = torch.where(flip, width - 1 - columns, columns)  # (B, W)
-    if flip is not None or padding > 0:
+    if "flip" in drawn:
+        columns = torch.where(drawn["flip"], width - 1 - columns, columns)  # (B, W)
+    if "flip" in drawn or "down" in drawn:
         pixels = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)  # (B, H * W), indices into one channel
         pixels = pixels[:, None].expand(-1, channels, -1)
         images = images.flatten(2).gather(2, pixels).view(batch, channels, height, width)
@@ -101,25 +130,25 @@ def _rotate(images: Tensor, degrees: Tensor, fill: Tensor | None) -> Tensor:
     return rotated.clamp(0, 255)  # the four weights may sum to a little over 1
 
 
-def _jitter(images: Tensor, jitter: params_groups.ColorJitter, generator: torch.Generator) -> Tensor:
+def _jitter(images: Tensor, jitter: params_groups.ColorJitter, drawn: Draws) -> Tensor:
     """Brightness, contrast, saturation, hue, in this order, each clamped to pixel values as torchvision does."""
-    if jitter.brightness > 0:
-        images = _blend(images, torch.zeros_like(images[:1, :1]), jitter.brightness, generator)
-    if jitter.contrast > 0:
-        images = _blend(images, _gray(images).mean(dim=(1, 2, 3), keepdim=True), jitter.contrast, generator)
-    if jitter.saturation > 0:
-        images = _blend(images, _gray(images), jitter.saturation, generator)
-    if jitter.hue > 0:
-        images = _shift_hue(images, jitter.hue * _symmetric(images, generator))
+    if "brightness" in drawn:
+        images = _blend(images, torch.zeros_like(images[:1, :1]), jitter.brightness * drawn["brightness"])
+    if "contrast" in drawn:
+        gray = _gray(images).mean(dim=(1, 2, 3), keepdim=True)
+        images = _blend(images, gray, jitter.contrast * drawn["contrast"])
+    if "saturation" in drawn:
+        images = _blend(images, _gray(images), jitter.saturation * drawn["saturation"])
+    if "hue" in drawn:
+        images = _shift_hue(images, jitter.hue * drawn["hue"])
     return images
 
 
-def _cutout(images: Tensor, side: int, colour: Tensor, generator: torch.Generator) -> Tensor:
-    """Paint a square whose centre is any pixel of the image, so that it may reach over the border; colour (3, 1, 1)."""
-    batch, _, height, width = images.shape
+def _cutout(images: Tensor, side: int, colour: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Paint a square around a pixel of the image, so that it may reach over the border; colour (3, 1, 1)."""
+    height, width = images.shape[2:]
     device = images.device
-    top = torch.randint(height, (batch, 1), generator=generator, device=device) - side // 2
-    left = torch.randint(width, (batch, 1), generator=generator, device=device) - side // 2
+    top, left = row - side // 2, column - side // 2  # (B, 1)
     rows = _within(torch.arange(height, device=device), top, top + side)  # (B, H)
     columns = _within(torch.arange(width, device=device), left, left + side)  # (B, W)
     return torch.where(rows[:, None, :, None] & columns[:, None, None, :], colour, images)
@@ -141,20 +170,14 @@ def _shift_hue(images: Tensor, turns: Tensor) -> Tensor:
     return value[:, None] - chroma[:, None] * torch.minimum(phase, 4 - phase).clamp(0, 1)
 
 
-def _blend(images: Tensor, origin: Tensor, width: float, generator: torch.Generator) -> Tensor:
-    """Move each image away from or towards `origin` by a factor from [1 - width, 1 + width]."""
-    factor = 1 + width * _symmetric(images, generator)
-    return (origin + factor * (images - origin)).clamp(0, 255)
+def _blend(images: Tensor, origin: Tensor, more: Tensor) -> Tensor:
+    """Move each image away from `origin` by a factor of 1 + more, (B, 1, 1, 1)."""
+    return (origin + (1 + more) * (images - origin)).clamp(0, 255)
 
 
 def _gray(images: Tensor) -> Tensor:
     red, green, blue = images.unbind(1)  # (B, H, W) each
     return (GRAY[0] * red + GRAY[1] * green + GRAY[2] * blue)[:, None]  # (B, 1, H, W)
-
-
-def _symmetric(images: Tensor, generator: torch.Generator) -> Tensor:
-    """One draw per image, uniform over [-1, 1): (B, 1, 1, 1)."""
-    return 2 * torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) - 1
 
 
 def _fill(name: str, mean: Sequence[float] | Tensor, images: Tensor) -> Tensor | None:

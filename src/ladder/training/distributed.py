@@ -40,10 +40,14 @@ class World:
 
     def sum(self, value: float | Tensor) -> float:
         """The sum over all processes."""
-        total = torch.as_tensor(value).clone()
+        return float(self.total(torch.as_tensor(value)))
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum over all processes, element by element."""
+        total = value.clone()
         if self.size > 1:
             dist.all_reduce(total)
-        return float(total)
+        return total
 
 
 def world() -> World:

@@ -1,6 +1,7 @@
 """Train one classifier on a split that lies on the device as uint8, and keep the epoch that is best on validation.
 
-All randomness of an epoch follows from (seed, epoch), so that a run resumed after an epoch ends with the same bytes.
+All randomness of an epoch follows from (seed, epoch) (`batches.py`), so that a run resumed after an epoch ends with the
+same bytes.
 """
 
 import math
@@ -9,7 +10,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import timm.optim
 import torch
 from torch import Tensor, nn
@@ -18,14 +18,14 @@ from ladder.core import memory
 from ladder.core.errors import InputError, nearest
 from ladder.core.types import Logits, Part
 from ladder.params import Recipe, Rung
-from ladder.training import devices, distributed, tensors
-from ladder.training.augment import augment
+from ladder.training import batches, devices, distributed, tensors
+from ladder.training.batches import Batch
 from ladder.training.distributed import World
 from ladder.training.models import Classifier, at_a_time
 from ladder.training.progress import Progress
 from ladder.training.resume import Session
 
-Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+Loss = Callable[[nn.Module, Batch], Tensor]
 
 
 class Diverged(InputError):
@@ -45,6 +45,11 @@ class Best:
 def cross_entropy(model: nn.Module, images: Tensor, labels: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
     """Cross entropy of model(images) against labels int64 (B,): scalar, mean over B, nats."""
     return nn.functional.cross_entropy(model(images), labels, label_smoothing=label_smoothing)
+
+
+def labels_alone(label_smoothing: float) -> Loss:
+    """The loss of a rung without a teacher."""
+    return lambda model, batch: cross_entropy(model, batch.images, batch.labels, label_smoothing=label_smoothing)
 
 
 def fit(model: Classifier, train: Part, val: Part, cfg: Rung, session: Session, loss_fn: Loss | None = None) -> Logits:
@@ -67,14 +72,14 @@ def advance(
     """Train from where the session stands to the last epoch, alone or as one of several processes.
 
     Args:
-        loss_fn: (model, augmented images, labels) -> scalar mean loss; None: cross entropy with the recipe's smoothing.
+        loss_fn: (model, batch) -> scalar mean loss; None: cross entropy with the recipe's smoothing.
     Returns: the best epoch and a row per epoch, as far as this process writes.
     Raises: Diverged; InputError for an optimizer or momentum that timm does not have, or a batch of one image.
     """
     recipe, world = cfg.recipe, distributed.world()
     device = devices.select(cfg.hardware)
     dtype = devices.precision(recipe.arch, cfg.hardware, device)
-    loss_fn = loss_fn or partial(cross_entropy, label_smoothing=recipe.label_smoothing)
+    loss_fn = loss_fn or labels_alone(recipe.label_smoothing)
     model.to(device).to(memory_format=torch.channels_last)  # on a CPU up to twice as fast for the ladder's networks
     steps = math.ceil(len(train) / recipe.batch_size)
     if len(train) // steps < 2 * world.size:
@@ -107,8 +112,8 @@ def advance(
 
     progress = Progress(session.name, recipe.epochs, len(train), done=len(history), shown=world.rank == 0)
     for epoch in range(len(history), recipe.epochs):
-        batches = iterate(images, labels, model, cfg, epoch, world)
-        loss = train_epoch(forward, batches, autocast(loss_fn, device, dtype), optimizer, schedule, progress, world)
+        seen = batches.iterate(images, labels, model.mean.flatten(), cfg, epoch, world)
+        loss = train_epoch(forward, seen, autocast(loss_fn, device, dtype), optimizer, schedule, progress, world)
         if not math.isfinite(loss):
             raise Diverged(f"epoch {epoch + 1}: the training loss is {loss} at lr={recipe.lr}: lower the learning rate")
         if not world.writes:
@@ -140,21 +145,21 @@ def advance(
 
 
 def train_epoch(
-    model: Any, batches: Iterator, loss_fn: Loss, optimizer, schedule, progress: Progress, world: World
+    model: Any, batches: Iterator[Batch], loss_fn: Loss, optimizer, schedule, progress: Progress, world: World
 ) -> float:
     """One pass over the batches, of which this process sees its parts; the mean loss over all images."""
     model.train()
     total: float | Tensor = 0.0
     seen = 0
-    for images, labels, whole in batches:  # (B, 3, H, W), (B,), images of all processes
-        loss = loss_fn(model, images, labels)  # mean over B
+    for batch in batches:
+        loss = loss_fn(model, batch)  # mean over B
         optimizer.zero_grad(set_to_none=True)
-        (loss * world.weight(len(labels), whole)).backward()
+        (loss * world.weight(len(batch.labels), batch.whole)).backward()
         optimizer.step()
         schedule.step()  # per step
-        total += loss.detach() * len(labels)  # no device sync
-        seen += whole
-        progress.step(whole, loss.detach())
+        total += loss.detach() * len(batch.labels)  # no device sync
+        seen += batch.whole
+        progress.step(batch.whole, loss.detach())
     return world.sum(total) / seen
 
 
@@ -165,9 +170,9 @@ def autocast(loss_fn: Loss, device: torch.device, dtype: torch.dtype) -> Loss:
     optimizer change them.
     """
 
-    def loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    def loss(model: nn.Module, batch: Batch) -> Tensor:
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            return loss_fn(model, images, labels)
+            return loss_fn(model, batch)
 
     return loss
 
@@ -181,29 +186,9 @@ def predict(model: Classifier, part: Part, batch_size: int) -> Tensor:
     """
     model.eval()
     device = next(model.parameters()).device
-    batches = tensors.over(part.images).split(at_a_time(model, part.images, batch_size))
+    batches = tensors.over(part.images).split(at_a_time(model, part.images.shape[-1], batch_size))
     with memory.lowering({"hardware.predict_batch_size": batch_size}):
         return torch.cat([model(batch.to(device)).cpu() for batch in batches])
-
-
-def iterate(
-    images: Tensor, labels: Tensor, model: Classifier, cfg: Rung, epoch: int, world: World
-) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """This process' parts of an epoch's batches, and the size of the whole batch.
-
-    Order, augmentation and dropout follow from (seed, epoch); the first two are the same for any number of processes.
-    Batches are of nearly equal size, at most `batch_size`; none is dropped, so an epoch sees every image once.
-    """
-    device = images.device
-    torch.manual_seed(_mix(cfg.seed, epoch, 3 + world.rank if world.rank else 0))  # dropout
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(_mix(cfg.seed, epoch, 1)))
-    generator = torch.Generator(device).manual_seed(_mix(cfg.seed, epoch, 2))
-    mean = model.mean.flatten()
-    for chosen in order.to(device).tensor_split(math.ceil(len(labels) / cfg.recipe.batch_size)):
-        batch = images[chosen]
-        if cfg.aug is not None:
-            batch = augment(batch, cfg.aug, mean, generator)
-        yield world.share(batch), world.share(labels[chosen]), len(chosen)
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -240,8 +225,3 @@ def on_device(part: Part, device: torch.device) -> tuple[Tensor, Tensor]:
 
 def cpu_copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
-
-
-def _mix(seed: int, epoch: int, stream: int) -> int:
-    """A 64-bit seed for one of an epoch's independent streams."""
-    return int(np.random.SeedSequence([seed, epoch, stream]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from timm.layers import SEModule
 from torch import Tensor, nn
@@ -51,12 +50,12 @@ class Classifier(nn.Module):
         return self.net(self.prepare(images)).float()
 
 
-def at_a_time(classifier: Classifier, images: np.ndarray, most: int) -> int:
-    """How many of the images (N, 3, H, W) to predict at a time, so that it takes no more memory than `most` at 32 px.
+def at_a_time(classifier: Classifier, image_size: int, most: int) -> int:
+    """How many images of that size to predict at a time, so that it takes no more memory than `most` at 32 px.
 
     At least one; as many fewer as a network's input, or an image where that is larger, has more pixels than 32 x 32.
     """
-    side = max(SMALL, classifier.config["input_size"], *images.shape[2:])
+    side = max(SMALL, classifier.config["input_size"], image_size)
     return max(1, most * SMALL**2 // side**2)
 
 

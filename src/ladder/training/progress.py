@@ -7,6 +7,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 
+def say(line: str) -> None:
+    """A line beside the bar of a run in progress."""
+    tqdm.write(line)
+    sys.stdout.flush()
+
+
 class Progress:
     """A bar with images/s, loss and time left in the whole run, drawn where stderr is a terminal.
 
@@ -43,12 +49,11 @@ class Progress:
         seconds = time.perf_counter() - self._start
         epochs = self._done - self._first
         left = tqdm.format_interval(seconds / epochs * (self._epochs - self._done))
-        tqdm.write(
+        say(
             f"{self._name} epoch {self._done}/{self._epochs}  train loss {scores['train_loss']:.4f}"
             f"  val loss {scores['val_loss']:.4f}  val accuracy {scores['val_accuracy']:.4f}"
             f"  {epochs * self._images / seconds:,.0f} images/s  {left} left"
         )
-        sys.stdout.flush()
 
     def close(self) -> None:
         self._bar.close()

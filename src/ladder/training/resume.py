@@ -1,20 +1,17 @@
 """Resume state and history of one training run: plain values and tensors, written after each epoch, atomically."""
 
-import hashlib
 import io
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
+from ladder.core import states
 from ladder.core.artifacts import files
 from ladder.core.errors import Terminated
-
-DIGEST = 32  # bytes of sha256 at the start of the file
 
 
 class Session:
@@ -44,15 +41,11 @@ class Session:
 
     def restore(self, device: torch.device) -> dict[str, Any] | None:
         """The state after the last whole epoch, None on a fresh start. A damaged one is set aside, in one line."""
-        try:
-            content = self._content()
-        except FileNotFoundError:
+        damaged = f"{self.name}: the resume state is damaged ({{}}) and was set aside: training starts anew"
+        content = states.read(self._state, damaged)
+        if content is None:
             return None
-        except (ValueError, IsADirectoryError) as error:
-            print(f"{self.name}: the resume state is damaged ({error}) and was set aside: training starts anew")
-            self._set_aside()
-            return None
-        state = torch.load(content, map_location=device, weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         self._done = len(state["history"])
         print(f"{self.name}: resuming after epoch {self._done}", flush=True)
         return state
@@ -61,31 +54,9 @@ class Session:
         """Save the state, then show its history."""
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        content = buffer.getbuffer()  # not copied: it may be several times a network's weights
-        files.write_bytes(self._state, self._digest(content), content)
+        states.write(self._state, buffer.getbuffer())  # not copied: it may be several times a network's weights
         self.write_history(state["history"])
         self._done = len(state["history"])
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         files.write_csv(self._history, pd.DataFrame(rows))
-
-    def _content(self) -> io.BytesIO:
-        with self._state.open("rb") as file:
-            digest, content = file.read(DIGEST), file.read()
-        if self._digest(content) != digest:
-            raise ValueError("its digest is another, or it is of another run")
-        return io.BytesIO(content)
-
-    def _digest(self, content: bytes | memoryview) -> bytes:
-        digest = hashlib.sha256(self._state.parent.name.encode())
-        digest.update(content)
-        return digest.digest()
-
-    def _set_aside(self) -> None:
-        aside = self._state.with_suffix(".damaged")
-        if aside.is_dir():
-            shutil.rmtree(aside)
-        else:
-            aside.unlink(missing_ok=True)
-        with suppress(FileNotFoundError):  # another process of the same training was first
-            self._state.rename(aside)

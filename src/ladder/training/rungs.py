@@ -21,7 +21,7 @@ def outputs(name: str) -> list[str]:
     return [f"models/{name}", f"plots/{name}/machine.csv", f"predictions/trained/{name}.npz"]
 
 
-MakeLoss = Callable[[], loop.Loss]
+MakeLoss = Callable[[Split, Path], loop.Loss]  # the folder of the resume state
 
 
 def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> None:
@@ -38,7 +38,7 @@ def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> No
             distributed.run(run.name, cfg.hardware.processes, advance, run.name, folder, cfg, make_loss)
         ours = session(run.name, folder)
         with ours.stoppable(), memory.lowering(needs(run.name, cfg)):
-            val = loop.fit(model, split.train, split.val, cfg, ours, make_loss and make_loss())
+            val = loop.fit(model, split.train, split.val, cfg, ours, make_loss and make_loss(split, folder))
         test = loop.predict(model, split.test, cfg.hardware.predict_batch_size)
         config = model.config | {"image_size": split.train.images.shape[-1]}  # what users' images are resized to
         checkpoints.save(f"models/{run.name}", Checkpoint(config, loop.cpu_copy(model)))
@@ -52,7 +52,7 @@ def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> No
 def advance(name: str, folder: Path, cfg: Rung, make_loss: MakeLoss | None) -> None:
     """Take a run's resume state to its last epoch, as one of several processes."""
     split = splits.load("data/split")
-    loss_fn = make_loss and make_loss()
+    loss_fn = make_loss and make_loss(split, folder)
     with memory.lowering(needs(name, cfg)):
         loop.advance(build(name, split, cfg), split.train, split.val, cfg, session(name, folder), loss_fn)
 
