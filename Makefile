@@ -9,7 +9,7 @@ export PYTHONPATH := $(CURDIR)/src
 export DVC_NO_ANALYTICS := 1
 export ORT_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := help
-.PHONY: help setup clone-checked demo images repro repro-rows test test-all fuzz lint tune check check-lock experiments sweep results release clean
+.PHONY: help setup clone-checked demo images repro repro-rows test test-all browser-test fuzz kills lint tune check check-lock verify experiments sweep results release clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,6 +45,15 @@ check: setup  ## fail if an int8 model lost more accuracy than quantize.max_drop
 
 check-lock: setup  ## fail if code, params.yaml, dvc.lock and tracked results do not belong together
 	@python tools/check_lock.py
+
+verify: clone-checked setup  ## the same bytes, shown: run again in a temporary clone, compare; STAGES="a b", JOBS=n; PRESET=name; AGAINST=revision
+	@exec python -m ladder.verifying.verify $(if $(JOBS),--jobs $(JOBS)) $(if $(PRESET),--preset $(PRESET)) $(if $(AGAINST),--against $(AGAINST)) $(STAGES)
+
+kills: setup  ## hundreds of kills (KILLS=300) at random moments of the tiny pipeline: bytes and lock records afterwards
+	@LADDER_KILLS=$(or $(KILLS),300) python -m pytest -m slow tests/test_kills.py
+
+browser-test: setup  ## the pages in Chromium, which comes from the system's packages (apt install chromium)
+	@python -m pytest -m browser
 
 fuzz: setup  ## the property-based tests, with EXAMPLES (2000) damaged files and params of each kind, and counts by kind
 	@LADDER_FUZZ_EXAMPLES=$(or $(EXAMPLES),2000) python -m pytest -m hypothesis --hypothesis-show-statistics

@@ -1,4 +1,4 @@
-"""Say what the ladder shows: metrics, Predictions and test images -> comparisons, pictures, report.md."""
+"""Say what the ladder shows: metrics, Predictions and test images -> comparisons, pictures, report.md and a page."""
 
 import numpy as np
 
@@ -18,9 +18,11 @@ OUTPUTS = ["metrics/report.json", "report.md", f"{FOLDER}/comparisons.csv", *PIC
 def main() -> None:
     every = ladder_file.read()
     answers = every.answers()
+    asked = params.read()
     inputs = ["ladder.yaml", "data/split/test", "data/split/split.json", *answers.values(), markdown.TEMPLATES]
-    fixed, broken = (f"{params.read().data.pictures}/report/{name}.png" for name in ("fixed", "broken"))
-    outputs = [*OUTPUTS, fixed, broken]
+    inputs += [report.DOUBTS, *report.shown(asked.data.pictures)]
+    fixed, broken = (f"{asked.data.pictures}/report/{name}.png" for name in ("fixed", "broken"))
+    outputs = [asked.report.page, *OUTPUTS, fixed, broken]
     with runs.stage("report", report.settings, inputs=inputs, outputs=outputs) as run:
         models = {name: predictions.load(path) for name, path in answers.items()}
         ensembling.require_same_images(models)
@@ -36,7 +38,6 @@ def main() -> None:
         augmented = [name for name, rung in every.rungs.items() if "aug" in rung.reads]
         metrics.save("report", ladder.headline(compared))
         files.write_csv(f"{FOLDER}/comparisons.csv", ladder.table(compared))
-        markdown.write("report.md", report.text(models, measured, compared, cfg, augmented))
 
         ladder_plots.accuracies(f"{FOLDER}/ladder.png", models, measured, cfg.evaluate.confidence)
         ladder_plots.classes(f"{FOLDER}/classes.png", models)
@@ -44,6 +45,9 @@ def main() -> None:
         named = splits.load_files("data/split")
         ladder_plots.flipped(fixed, models, test, named, right=ladder_plots.AUGMENTED, seed=seed)
         ladder_plots.flipped(broken, models, test, named, right=ladder_plots.PLAIN, seed=seed)
+        values = report.values(models, measured, compared, cfg, augmented)
+        markdown.write("report.md", report.text(values))
+        markdown.write(cfg.report.page, report.html(values, models))
     for step, result, _, verdict in compared:
         print(f"{step.first} - {step.second}: {100 * result.difference:+.2f} points, {verdict}")
 

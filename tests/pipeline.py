@@ -72,6 +72,20 @@ def create(folder: Path) -> Pipeline:
     return made
 
 
+def set_epochs(made: Pipeline, group: str, epochs: int) -> None:
+    """Have a group of params.yaml train for so many epochs."""
+    path = made.folder / "params.yaml"
+    text, count = re.subn(
+        rf"(^{group}:(?:.*\n)(?:[ #].*\n)*?  epochs:) \d+",
+        rf"\1 {epochs}",
+        path.read_text(),
+        count=1,
+        flags=re.MULTILINE,
+    )
+    assert count == 1, f"no epochs of {group} in params.yaml"
+    path.write_text(text)
+
+
 def ran(output: str) -> set[str]:
     """Stages whose command ran, from the output of `dvc repro` or `dvc exp run`."""
     return set(re.findall(r"Running stage '([^']+)'", output))

@@ -12,7 +12,7 @@ STAGE = """\
     deps: [data/split, data/weights/train_wide, stages/train.py, src/ladder/core, src/ladder/training]
     params: [seed, hardware, model, wide, aug]
     outs: [models/train_wide, predictions/trained/train_wide.npz]
-    plots: [plots/train_wide/history.csv: {cache: false}]
+    plots: [plots/train_wide/history.csv: {cache: false}, plots/train_wide/machine.csv: {cache: false}]
 
 """
 ENTRY = "  train_wide: {made: trained, recipe: wide, reads: [aug]}\n"

@@ -70,7 +70,7 @@ def begin(name: str) -> None:
 
 def groups(stage: dict) -> set[str]:
     """The groups of which a stage reads all, or some key (`group.key`)."""
-    return {key.split(".")[0] for key in stage["params"]}
+    return {key.split(".")[0] for key in stage.get("params", [])}
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -90,7 +90,7 @@ def test_params_inputs_and_outputs_are_those_the_stage_names(name, chosen):
 def test_a_stage_that_computes_depends_on_its_threads_and_no_other_does(name, chosen):
     """`hardware.threads` alone, where nothing else of the group is read. `benchmark` times several numbers of them."""
     begin(name)
-    named = {"hardware", "hardware.threads"} & set(STAGES[name]["params"])
+    named = {"hardware", "hardware.threads"} & set(STAGES[name].get("params", []))
     assert chosen["computes"] == (bool(named) and name != "benchmark")
 
 
@@ -120,8 +120,8 @@ def test_heavy_outputs_are_cached_and_small_ones_are_in_git():
             assert next(iter(entry.values()))["cache"] is False, f"{name}: {entry}"
 
 
-def test_every_stage_but_the_report_keeps_the_run_cache():
-    """A plain out outside of the cache switches it off; under metrics and plots it does not. DVC draws no Markdown."""
+def test_every_stage_but_those_of_documents_keeps_the_run_cache():
+    """A plain out outside of the cache switches it off; under metrics and plots it does not. DVC draws no documents."""
     uncached = {
         path
         for stage in STAGES.values()
@@ -129,7 +129,7 @@ def test_every_stage_but_the_report_keeps_the_run_cache():
         for path, options in (out.items() if isinstance(out, dict) else [(out, {})])
         if not options.get("cache", True) or options.get("persist")
     }
-    assert uncached == {"report.md"}
+    assert uncached == {"report.md", "report.html", "benchmark.html"}
     assert not any(stage.get("always_changed") for stage in STAGES.values())
 
 

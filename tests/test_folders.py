@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "drawing": {"scoring", "core"},
     "reporting": {"drawing", "scoring", "core"},
     "running": {"core"},
+    "verifying": {"core"},
     "sweeps": {"reporting", "drawing", "scoring", "core"},
 }
 PARAMS = {
@@ -45,8 +46,9 @@ STALE = {
     "deploy": {"quantize", "mc_dropout", "benchmark"},
     "inspecting": INSPECTING,
     "drawing": {"evaluate", "uncertainty", *INSPECTING, "benchmark", "report"},
-    "reporting": {"report"},
+    "reporting": {"report", "benchmark_page"},
     "running": set(),
+    "verifying": set(),
     "sweeps": set(),
 }
 

@@ -1,8 +1,12 @@
 """The pipeline as people use it: repro, experiments, kills, clones. In a temporary Git and DVC repository."""
 
+import contextlib
 import os
+import pty
+import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,8 @@ import yaml
 import pipeline
 from dvcfile import STAGES, downstream, group, outs, script
 from pipeline import Pipeline, ran, wait_for_epochs
+
+MEASURED = downstream({"benchmark"})  # whose bytes a clock decides
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +56,9 @@ def test_without_augmentation_exactly_those_stages_rerun_and_the_two_rungs_are_o
     again = {name for name in ran(back) if script(STAGES[name])[len("stages/") :].startswith(("train", "distill"))}
     assert not again, "toggled back, training is restored from the run cache"
     changed = whole.run("git", "diff", "--name-only").split()
-    measured = {"dvc.lock", *(out for out in outs(STAGES["benchmark"]))}
+    measured = {"dvc.lock", *(out for name in MEASURED for out in outs(STAGES[name]))}
     assert set(changed) <= measured, "all is as it was, but what a clock measures"
-    assert {name for name, stage in whole.lock().items() if stage != before[name]} <= {"benchmark"}
+    assert {name for name, stage in whole.lock().items() if stage != before[name]} <= MEASURED
 
 
 @pytest.mark.slow
@@ -155,18 +161,60 @@ def test_an_experiment_in_a_temporary_folder_runs_its_own_code(whole):
     assert "temporary" in whole.run("dvc", "exp", "list", "--name-only")
 
 
+@pytest.mark.slow
+def test_a_second_run_two_stages_at_a_time_writes_the_same_bytes(whole):
+    verify = ["python", "-m", "ladder.verifying.verify", "--jobs", "2"]
+    output = whole.run("env", f"PYTHONPATH={whole.folder / 'src'}", *verify)
+    assert "the second run wrote the same bytes" in output
+    ours = {stage: len(outs(STAGES[stage])) for stage in STAGES if stage not in MEASURED}
+    shown = {line.split()[0]: line.split()[1:] for line in output.splitlines() if re.fullmatch(r"\S+ +\d+ +\d+", line)}
+    assert shown.pop("all")[1] == "0"
+    assert shown.keys() == ours.keys()
+    records = {stage: sum(path.endswith("machine.csv") for path in outs(STAGES[stage])) for stage in ours}
+    assert {stage: int(numbers[0]) for stage, numbers in shown.items()} == {
+        stage: ours[stage] - records[stage] for stage in ours
+    }
+    assert whole.run("git", "status", "--porcelain") == ""
+
+
+@pytest.mark.slow
+def test_however_a_stage_is_run_its_bytes_are_the_same(whole):
+    """On a terminal, from another folder, in a temporary experiment and in a queued one."""
+    again = ["--force", "--no-run-cache"]
+    on_a_terminal(whole.folder / "src", "dvc", "repro", *again, "../dvc.yaml:train_baseline")
+    assert whole.run("git", "status", "--porcelain") == ""
+
+    whole.run("dvc", "exp", "run", "--temp", *again, "--name", "same_temp", "train_baseline")
+    whole.run("dvc", "exp", "run", "--queue", *again, "--name", "same_queued", "train_baseline")
+    whole.run("dvc", "exp", "run", "--run-all", "--jobs", "1")
+    names = whole.run("git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    for name in ("same_temp", "same_queued"):
+        (ref,) = [found for found in names if found.endswith(f"/{name}")]
+        recorded = yaml.safe_load(whole.run("git", "show", f"{ref}:dvc.lock"))["stages"]
+        assert recorded == whole.lock()
+
+
+def on_a_terminal(folder: Path, *command: str) -> None:
+    """Run a command as if in a window of its own."""
+    outer, inner = pty.openpty()
+    process = subprocess.Popen(command, cwd=folder, env=pipeline.ENVIRONMENT, stdin=inner, stdout=inner, stderr=inner)
+    os.close(inner)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux's way to say that nobody writes any more
+        while part := os.read(outer, 65536):
+            shown += part
+    os.close(outer)
+    assert process.wait() == 0, shown.decode()[-3000:]
+    assert b"Running stage" in shown
+
+
 # Kills: a training run long enough to be cut, in a repository of its own
 
 
 @pytest.fixture(scope="module")
 def long_run(tmp_path_factory) -> Pipeline:
     made = pipeline.create(tmp_path_factory.mktemp("long"))
-    text = (made.folder / "params.yaml").read_text()
-    lines, group = [], ""
-    for line in text.splitlines():
-        group = line.split(":")[0] if line and not line.startswith((" ", "#")) else group
-        lines.append("  epochs: 60" if group == "ablation" and line.startswith("  epochs:") else line)
-    (made.folder / "params.yaml").write_text("\n".join(lines) + "\n")
+    pipeline.set_epochs(made, "ablation", 60)
     made.run("dvc", "repro", "split")
     made.commit("sixty epochs to train")
     return made

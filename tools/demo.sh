@@ -23,7 +23,8 @@ cat <<TEXT
 
 Done in $((SECONDS - start)) s: digits, not CIFAR-10, and a few epochs: the figures show that it works, no more.
 Worth opening:
-  .demo/report.md                         the ladder, and which differences are more than chance
+  .demo/report.html                       the ladder, and which differences are more than chance: in a browser
+  .demo/benchmark.html                    how fast each model is on this machine
   .demo/plots/report/ladder.png
   .demo/plots/train_aug/confusion.png
   .demo/plots/benchmark/benchmark.png

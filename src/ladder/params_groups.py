@@ -256,8 +256,12 @@ class Benchmark(Group):
 
 
 class Report(Group):
-    """Paired comparisons: bootstrap samples, and the confidence of intervals and tests."""
+    """Paired comparisons: bootstrap samples, and the confidence of intervals and tests.
 
+    `page`: the HTML page's file; Git ignores my_report.html, for pages that show one's own images.
+    """
+
+    page: Literal["report.html", "my_report.html"]
     bootstrap_samples: Annotated[int, Field(gt=0, le=10_000_000)]
     confidence: Annotated[float, Field(gt=0, lt=1)]
 

@@ -1,8 +1,12 @@
 """docs/benchmark.md on made-up measurements: every figure, the columns that a machine has, the warning, bad files."""
 
+import runpy
+
 import pandas as pd
 import pytest
+from PIL import Image
 
+from imports import ROOT
 from ladder.core.artifacts import files
 from ladder.core.errors import InputError
 from ladder.deploy import latency
@@ -96,3 +100,16 @@ def test_a_bad_file_is_named(workspace, path, content, message):
         (workspace / path).write_bytes(content)
     with pytest.raises(InputError, match=message):
         benchmark.text()
+
+
+def test_the_stage_shows_the_same_on_a_page_of_its_own(workspace):
+    measured(ROW | ALL_THREADS, MACHINE)
+    Image.new("RGB", (64, 48), "white").save(benchmark.PICTURE)
+    runpy.run_path(str(ROOT / "stages/benchmark_page.py"))["main"]()
+    page = (workspace / "benchmark.html").read_text(encoding="utf-8")
+    assert "<title>Benchmark</title>" in page
+    assert page.count("<tr>") == 3, "two models below the heading"
+    assert "A|B CPU, 2 logical cores" in page
+    assert 'src="data:image/png;base64,' in page
+    runpy.run_path(str(ROOT / "stages/benchmark_page.py"))["main"]()
+    assert (workspace / "benchmark.html").read_text(encoding="utf-8") == page

@@ -1,22 +1,25 @@
 """report.md: every number against its source, a text for every rung; and the files of the stage."""
 
+import base64
 import dataclasses
 import importlib.util
 import json
 import re
 import shutil
+from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from imports import ROOT
-from ladder import params
-from ladder.core.artifacts import predictions, splits
+from ladder import params, presets
+from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import InputError
 from ladder.core.types import Part, Predictions, Split
 from ladder.drawing import ladder_plots
-from ladder.reporting import markdown, report
+from ladder.reporting import markdown, page, report
 from ladder.scoring import ladder, scores
 from loaded import packages
 from made import CLASSES, LADDER, TEST, made_models
@@ -31,7 +34,16 @@ def models(workspace) -> dict[str, Predictions]:
     for name, model in made.items():
         predictions.save(answers[name], model)
     save_test(TEST)
+    save_doubts()
     return made
+
+
+def save_doubts() -> None:
+    """What `uncertainty` leaves for the page."""
+    row = {"model": "distill", "method": "one pass"} | dict.fromkeys(report.MEASURES, 0.5)
+    files.write_csv(report.DOUBTS, pd.DataFrame([row, row | {"model": "ensemble", "method": "vote", "auroc": None}]))
+    for path in report.PICTURES:
+        Image.new("RGB", (64, 48), "white").save(path)
 
 
 def save_test(test: Part) -> None:
@@ -101,7 +113,7 @@ AUGMENTED = {name for name, rung in LADDER.rungs.items() if "aug" in rung.reads}
 def written(models: dict[str, Predictions], cfg: report.Settings, augmented=AUGMENTED) -> str:
     measured = {name: scores.headline(model, cfg.evaluate) for name, model in models.items()}
     choices = {"confidence": cfg.report.confidence, "samples": cfg.report.bootstrap_samples, "seed": cfg.seed}
-    return report.text(models, measured, ladder.compare(models, **choices), cfg, augmented)
+    return report.text(report.values(models, measured, ladder.compare(models, **choices), cfg, augmented))
 
 
 def test_every_number_is_that_of_its_source(stage, models, workspace):
@@ -245,7 +257,7 @@ def test_pretrained_weights_are_named_once_with_their_digest(cfg):
 # --- the stage
 
 PICTURES = {f"plots/report/{name}.png" for name in ("ladder", "classes", "confused", "fixed", "broken")}
-OUTPUTS = PICTURES | {"metrics/report.json", "report.md", "plots/report/comparisons.csv"}
+OUTPUTS = PICTURES | {"metrics/report.json", "report.md", "report.html", "plots/report/comparisons.csv"}
 
 
 def test_stage_writes_the_same_bytes_twice(stage, models, workspace, capsys):
@@ -298,3 +310,95 @@ def test_the_script_runs_without_torch(models):
     imported = packages(SCRIPT)
     assert {"ladder", "numpy", "scipy", "matplotlib"} <= imported
     assert not {"torch", "timm", "sklearn"} & imported
+
+
+# --- report.html
+
+
+class Page(HTMLParser):
+    """Tables as rows of cells, sources of pictures, and all text."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tables: list[list[list[str]]] = []
+        self.pictures: list[str] = []
+        self.names: list[str] = []
+        self._cell = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+            self._cell = True
+        elif tag == "img":
+            self.pictures.append(dict(attrs)["src"])
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self._cell = False
+
+    def handle_data(self, data):
+        if self._cell:
+            self.tables[-1][-1][-1] += data
+
+
+def test_the_page_says_what_the_text_says_and_holds_its_pictures(stage, models, workspace):
+    stage.main()
+    html = (workspace / "report.html").read_text(encoding="utf-8")
+    shown_page, text = Page(html), (workspace / "report.md").read_text(encoding="utf-8")
+    shown = [[cell for row in table[1:] for cell in row] for table in shown_page.tables]
+    for rows in tables(text).values():
+        assert not rows or [re.sub("[`*]", "", cell) for row in rows for cell in row.values()] in shown
+    files_shown = [f"plots/report/{name}.png" for name in ("ladder", "classes", "confused", "fixed", "broken")]
+    inside = {base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in shown_page.pictures}
+    assert inside == {(workspace / path).read_bytes() for path in (*files_shown, *report.PICTURES)}
+    assert not re.search(r"(src|href)=\"(?!data:|#|benchmark\.html)", html), "it needs no other file, and no network"
+
+
+def test_classes_and_confusions_are_those_of_the_tracked_files(stage, models, workspace):
+    stage.main()
+    found = Page((workspace / "report.html").read_text(encoding="utf-8")).tables
+    for name in ("train_effnet", "distill_static"):  # the best on validation, and the student as it is deployed
+        logits, labels = models[name].test.logits, models[name].test.labels
+        columns = scores.per_class(logits, labels, params.read().evaluate.confidence)
+        rows = [
+            [name, f"{n}", f"{right}", f"{100 * a:.2f}", f"{100 * low:.2f} to {100 * high:.2f}"]
+            for name, n, right, a, low, high in zip(CLASSES, *columns.values(), strict=True)
+        ]
+        assert rows in [table[1:] for table in found]
+        counts = [[str(n or "") for n in row] for row in scores.confusion(logits, labels)]
+        assert [[name, *row] for name, row in zip(CLASSES, counts, strict=True)] in [table[1:] for table in found]
+
+
+def test_names_of_classes_are_text(cfg, models, workspace, stage):
+    stage.main()  # for the pictures
+    evil = tuple(f"<script>alert('{name}')</script>|*" for name in CLASSES)
+    renamed = {name: dataclasses.replace(model, classes=evil) for name, model in models.items()}
+    measured = {name: scores.headline(model, cfg.evaluate) for name, model in renamed.items()}
+    compared = ladder.compare(renamed, confidence=0.95, samples=10, seed=0)
+    shown = Page(report.html(report.values(renamed, measured, compared, cfg, set()), renamed))
+    assert shown.names.count("script") == 1
+    assert any(row and row[0] == evil[0] for table in shown.tables for row in table)
+
+
+def test_a_matrix_of_many_classes_is_left_to_its_file():
+    model = {"name": "a", "classes": [str(i) for i in range(26)], "counts": []}
+    shown = markdown._ENVIRONMENT.get_template("matrix.md.j2").module.table(model)
+    assert "see `plots/a/confusion.csv`" in shown
+
+
+def test_a_missing_picture_is_named(models, workspace):
+    with pytest.raises(InputError, match=r"the picture nowhere\.png cannot be read .*`dvc repro` makes it"):
+        page.html("![what it shows](nowhere.png)")
+
+
+def test_a_page_of_own_images_is_not_for_git(workspace):
+    presets.apply("own_images")
+    named = params.read().report.page
+    assert f"/{named}" in (ROOT / ".gitignore").read_text().splitlines()
+    assert "/report.html" not in (ROOT / ".gitignore").read_text().splitlines()

@@ -1,6 +1,8 @@
 """The process that ends a command with whoever started it."""
 
 import fcntl
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -57,3 +59,20 @@ def test_but_not_for_ever(tmp_path):
         guarded.stdin.close()
         guarded.wait(timeout=30)
         assert not small.is_running(command)
+
+
+def test_what_is_kept_open_outlives_a_guard_that_is_killed(tmp_path):
+    """So the next `make repro` waits for a command that nobody guards any more."""
+    with open(tmp_path / "kept", "w") as kept:
+        fcntl.flock(kept, fcntl.LOCK_EX)
+        command = [sys.executable, "-I", "-S", guard.__file__, str(tmp_path / "lock"), "sh", "-c"]
+        guarded = subprocess.Popen(
+            [*command, f"echo $$ > {tmp_path}/process; exec sleep 600"], stdin=subprocess.PIPE, pass_fds=[kept.fileno()]
+        )
+        orphan = shell(tmp_path)
+    small.end(guarded)
+    with open(tmp_path / "kept") as again:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(again, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        os.kill(orphan, signal.SIGKILL)
+        fcntl.flock(again, fcntl.LOCK_SH)

@@ -1,11 +1,13 @@
-"""docs/benchmark.md: the stage `benchmark`'s table for people, and under which conditions it holds."""
+"""docs/benchmark.md and benchmark.html: what the stage `benchmark` measured, and under which conditions it holds."""
 
+from pathlib import Path
 from typing import Any
 
 from ladder.core.errors import InputError
-from ladder.reporting import markdown, tracked
+from ladder.reporting import markdown, page, tracked
 
 TABLE, MACHINE = "plots/benchmark/benchmark.csv", "plots/benchmark/machine.csv"
+PICTURE = "plots/benchmark/benchmark.png"
 COLUMNS = (
     *("name", "engine", "device", "precision", "accuracy", "parameters", "macs", "file_mb", "load_ms"),
     *("peak_memory_mb", "p50_ms_1_thread", "p90_ms_1_thread", "mean_ms_1_thread"),
@@ -25,6 +27,11 @@ def text() -> str:
         machine=conditions,
         busy=_cores(conditions[OTHERS]) > BUSY,
     )
+
+
+def html() -> str:
+    """The same as a page of its own, beside report.html. Raises InputError, too, for a picture that is missing."""
+    return page.html(text(), Path("docs"))
 
 
 def table() -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
-"""report.md: what the models of the ladder are and score, and which differences between them are more than chance.
+"""report.md and its page: what the models of the ladder are and score, and which differences are more than chance.
 
-The sentences stand in templates/report.md.j2; here is what they are filled with.
+The sentences stand in templates/report.md.j2, and in report_page.md.j2, which adds to it; here is what they are filled
+with.
 """
 
 import platform
@@ -9,10 +10,11 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ladder import params
 from ladder.core.types import Predictions
-from ladder.reporting import markdown
+from ladder.reporting import markdown, page, tracked
 from ladder.scoring import ladder, scores
 
 # Test accuracies of the reference system (a Colab notebook in PyTorch and timm), from one run each: ImageNet weights,
@@ -28,6 +30,10 @@ REFERENCE = {
     "distill": 0.8835,
 }
 REFERENCE_SIZE = 224
+
+STUDENT = "distill_static"
+DOUBTS = "plots/uncertainty/scores.csv"
+MEASURES = ("accuracy", "nll", "brier", "ece", "auroc", "aurc", "accuracy_at_80")
 
 PRECISIONS = ("float", "dynamic", "static")  # of ONNX files, as `<model>_<precision>`
 VALUES_SAID = 2  # differences between two recipes of which the text gives the values, not the names alone
@@ -62,6 +68,12 @@ class Settings(params.Computing):
 RECIPES = {"train_noaug": "train_baseline", "train_resnet": "train_aug"}
 
 
+def shown(pictures: str) -> list[str]:
+    """The pictures of `uncertainty` that the page holds; those of images lie in the folder `pictures`."""
+    drawn = [f"plots/uncertainty/{name}.png" for name in ("reliability", "risk_coverage")]
+    return drawn + [f"{pictures}/uncertainty/{name}.png" for name in ("most_uncertain", "confidently_wrong")]
+
+
 def settings(p: params.Params) -> Settings:
     named = [name for name in (*RECIPES, *RECIPES.values()) if name in p.ladder.rungs]
     recipes = {name: p.recipe(p.ladder.rungs[name].recipe) for name in named}
@@ -85,14 +97,14 @@ def unlike(name: str, recipes: Mapping[str, params.Recipe]) -> str:
     return f"another recipe than `{before}` in {', '.join(changed)}"
 
 
-def text(
+def values(
     models: Mapping[str, Predictions],
     measured: Mapping[str, Mapping[str, float]],
     compared: Sequence[ladder.Compared],
     cfg: Settings,
     augmented: Collection[str],
-) -> str:
-    """The text of report.md, the same for the same input and library versions.
+) -> dict[str, Any]:
+    """What the templates of report.md and of its page are filled with.
 
     Args:
         models: name -> answers, in the order of the ladder.
@@ -102,31 +114,64 @@ def text(
     """
     first = next(iter(models.values()))
     rungs = {name: _rung(name, models, measured[name], cfg.aug.enabled and name in augmented) for name in models}
-    return markdown.render(
-        "report.md.j2",
-        source=first.provenance["source"],
-        source_digest=first.provenance["source_digest"],
-        val_images=len(first.val),
-        test_images=len(first.test),
-        classes=len(first.classes),
-        rungs=list(rungs.values()),
-        best=rungs[ladder.best_on_validation(models)],
-        aug=cfg.aug.model_dump(),
-        teacher=cfg.distill.teacher,
-        scores_confidence=cfg.evaluate.confidence,
-        compared=ladder.table(compared).to_dict("records"),
-        differing=sum(row.adjusted_p <= 1 - cfg.report.confidence for row in compared),
-        steps_confidence=cfg.report.confidence,
-        bootstrap_samples=cfg.report.bootstrap_samples,
-        reference_size=REFERENCE_SIZE,
-        split_seed=cfg.data.split_seed,
-        seed=cfg.seed,
-        unlike={name: unlike(name, cfg.recipes) for name in models},
-        warned={name: found for name in models if (found := _warnings(models[name], cfg.evaluate.confidence))},
-        counts=_counts(first),
-        pictures=cfg.data.pictures,
-        versions={"Python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
+    return {
+        "source": first.provenance["source"],
+        "source_digest": first.provenance["source_digest"],
+        "val_images": len(first.val),
+        "test_images": len(first.test),
+        "classes": len(first.classes),
+        "rungs": list(rungs.values()),
+        "best": rungs[ladder.best_on_validation(models)],
+        "aug": cfg.aug.model_dump(),
+        "teacher": cfg.distill.teacher,
+        "scores_confidence": cfg.evaluate.confidence,
+        "compared": ladder.table(compared).to_dict("records"),
+        "differing": sum(row.adjusted_p <= 1 - cfg.report.confidence for row in compared),
+        "steps_confidence": cfg.report.confidence,
+        "bootstrap_samples": cfg.report.bootstrap_samples,
+        "reference_size": REFERENCE_SIZE,
+        "split_seed": cfg.data.split_seed,
+        "seed": cfg.seed,
+        "unlike": {name: unlike(name, cfg.recipes) for name in models},
+        "warned": {name: found for name in models if (found := _warnings(models[name], cfg.evaluate.confidence))},
+        "counts": _counts(first),
+        "pictures": cfg.data.pictures,
+        "versions": {"Python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def text(given: Mapping[str, Any]) -> str:
+    """The text of report.md, the same for the same values and library versions."""
+    return markdown.render("report.md.j2", **given)
+
+
+def html(given: Mapping[str, Any], models: Mapping[str, Predictions]) -> str:
+    """The page: the text of report.md and more, with the pictures of this tree. What it shows of one model, it shows
+    of the best on validation and of the deployed student.
+
+    Raises: InputError for a picture or table of `uncertainty` that is missing.
+    """
+    closer = [name for name in dict.fromkeys((given["best"]["name"], STUDENT)) if name in models]
+    return page.html(
+        markdown.render(
+            "report_page.md.j2",
+            **given,
+            closer=[_closer(name, models[name], given["scores_confidence"]) for name in closer],
+            doubts=tracked.rows(DOUBTS, ("model", "method", *MEASURES)),
+        )
     )
+
+
+def _closer(name: str, model: Predictions, confidence: float) -> dict[str, Any]:
+    """A model's confusion matrix and scores by class: as in `plots/<name>/confusion.csv` and `classes.csv`."""
+    logits, labels = model.test.logits, model.test.labels
+    by_class = pd.DataFrame({"class": model.classes, **scores.per_class(logits, labels, confidence)})
+    return {
+        "name": name,
+        "classes": model.classes,
+        "counts": scores.confusion(logits, labels).tolist(),
+        "by_class": by_class.to_dict("records"),
+    }
 
 
 def _warnings(model: Predictions, confidence: float) -> list[str]:

@@ -24,7 +24,8 @@ POLL = 0.05
 
 
 def main(lock: str, *command: str) -> int:
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    # What the starter keeps open here stays open in the command: whoever waits for it outlives a guard that is killed.
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, close_fds=False)
     while child.poll() is None and not select.select([0], [], [], POLL)[0]:
         pass
     if child.poll() != 0:

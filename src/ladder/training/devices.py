@@ -4,8 +4,11 @@ The table is committed, so that nothing that shapes a result is decided by a clo
 """
 
 import ctypes
+import platform
+import re
 import shutil
 
+import pandas as pd
 import torch
 
 from ladder.core import architectures
@@ -18,6 +21,8 @@ FASTEST = {
     ("resnet18", "cpu_bf16"): torch.bfloat16,
 }
 DEFAULT = {"cpu": torch.float32, "cpu_bf16": torch.float32, "cuda": torch.bfloat16}
+
+VECTORS = ("avx", "amx", "f16c", "fma", "neon", "asimd", "sve", "i8mm", "bf16")  # how names of extensions begin
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
@@ -68,6 +73,30 @@ def environment(device: torch.device) -> dict[str, str | int]:
         else torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
     }
+
+
+def machine(device: torch.device) -> pd.DataFrame:
+    """`plots/<rung>/machine.csv`: what tells why two machines give other bytes, as columns `what` and `value`.
+
+    The same on each run on one machine: nothing that a clock or other programs decide stands in it.
+    """
+    found = torch.cpu.get_capabilities()
+    vectors = sorted(name for name, there in found.items() if there is True and name.startswith(VECTORS))
+    onednn = re.search(r"(?:MKL-DNN|oneDNN) v(\S+)", torch.__config__.show())
+    on_gpu = device.type == "cuda"
+    rows = {
+        "processor": found.get("cpu_name") or platform.processor() or platform.machine(),
+        "vector extensions": " ".join(vectors) or "not known",
+        "PyTorch's kernels": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "GPU": torch.cuda.get_device_name(device) if on_gpu else "not used",
+        "torch": torch.__version__,
+        "oneDNN": onednn[1] if onednn else "none",
+        "cuDNN": torch.backends.cudnn.version() if on_gpu else "not used",
+        "Python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    return pd.DataFrame({"what": rows.keys(), "value": map(str, rows.values())})
 
 
 def _keep_freed_memory() -> None:

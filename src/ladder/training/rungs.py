@@ -1,11 +1,11 @@
-"""One trained rung: Split -> Checkpoint, Predictions and history, written under the rung's name."""
+"""One trained rung: Split -> Checkpoint, Predictions, history and a record of the machine, under the rung's name."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from ladder import ladder_file
 from ladder.core import memory
-from ladder.core.artifacts import checkpoints, predictions, splits
+from ladder.core.artifacts import checkpoints, files, predictions, splits
 from ladder.core.runs import Run
 from ladder.core.types import Checkpoint, Logits, Predictions, Split
 from ladder.params import Rung
@@ -18,7 +18,7 @@ def inputs(name: str) -> list[str]:
 
 
 def outputs(name: str) -> list[str]:
-    return [f"models/{name}", f"predictions/trained/{name}.npz"]
+    return [f"models/{name}", f"plots/{name}/machine.csv", f"predictions/trained/{name}.npz"]
 
 
 MakeLoss = Callable[[Split, Path], loop.Loss]  # the folder of the resume state
@@ -45,6 +45,7 @@ def train(run: Run[Rung], split: Split, make_loss: MakeLoss | None = None) -> No
         answers = Predictions(
             val, Logits(test.numpy(), split.test.labels, split.test.ids), split.classes, provenance(model, split, cfg)
         )
+        files.write_csv(f"plots/{run.name}/machine.csv", devices.machine(device))
         predictions.save(f"predictions/trained/{run.name}.npz", answers)
 
 
