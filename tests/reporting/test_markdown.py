@@ -68,8 +68,8 @@ def test_documents_are_written_with_lf(tmp_path):
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_every_template_and_macro_is_used(path):
-    assert path.name.endswith(".md.j2")
-    code = "".join(file.read_text(encoding="utf-8") for file in (LADDER / "reporting").glob("*.py"))
+    assert path.name.endswith((".md.j2", ".html.j2"))
+    code = "".join(file.read_text(encoding="utf-8") for file in LADDER.rglob("*.py"))
     others = "".join(file.read_text(encoding="utf-8") for file in TEMPLATES)
     assert f'"{path.name}"' in code or f'import "{path.name}"' in others
     for macro in re.findall(r"{% macro (\w+)\(", path.read_text(encoding="utf-8")):

@@ -42,7 +42,7 @@ def save_doubts() -> None:
     """What `uncertainty` leaves for the page."""
     row = {"model": "distill", "method": "one pass"} | dict.fromkeys(report.MEASURES, 0.5)
     files.write_csv(report.DOUBTS, pd.DataFrame([row, row | {"model": "ensemble", "method": "vote", "auroc": None}]))
-    for path in report.PICTURES:
+    for path in report.shown("plots"):
         Image.new("RGB", (64, 48), "white").save(path)
 
 
@@ -356,7 +356,7 @@ def test_the_page_says_what_the_text_says_and_holds_its_pictures(stage, models, 
         assert not rows or [re.sub("[`*]", "", cell) for row in rows for cell in row.values()] in shown
     files_shown = [f"plots/report/{name}.png" for name in ("ladder", "classes", "confused", "fixed", "broken")]
     inside = {base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in shown_page.pictures}
-    assert inside == {(workspace / path).read_bytes() for path in (*files_shown, *report.PICTURES)}
+    assert inside == {(workspace / path).read_bytes() for path in (*files_shown, *report.shown("plots"))}
     assert not re.search(r"(src|href)=\"(?!data:|#|benchmark\.html)", html), "it needs no other file, and no network"
 
 
