@@ -4,6 +4,7 @@ SHELL := bash
 # The newest Python that fits and can make an environment (Debian's own cannot without python3-venv).
 PYTHON ?= $(shell for v in 3.14 3.13 3.12 3.11; do python$$v -c 'import ensurepip' 2>/dev/null && echo python$$v && exit; done; echo python3)
 VENV := .venv/.installed
+SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
 export DVC_NO_ANALYTICS := 1
@@ -35,10 +36,10 @@ repro-rows:
 	@echo "make: repro-rows is gone: make repro$(if $(PRESET), PRESET=$(PRESET)) JOBS=2 runs two stages at a time" >&2; exit 1
 
 test: setup  ## the quick tests
-	@python -m pytest -m "not slow"
+	@python -m pytest -m "not slow" $(SPREAD)
 
 test-all: test  ## the slow tests too: the pipeline itself, in temporary repositories
-	@python -m pytest -m slow
+	@python -m pytest -m slow $(SPREAD)
 
 check: setup  ## fail if an int8 model lost more accuracy than quantize.max_drop
 	@python tools/check_int8.py

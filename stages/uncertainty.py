@@ -1,11 +1,10 @@
 """How far one pass, Monte Carlo dropout and the ensemble know their mistakes: Predictions -> numbers, pictures."""
 
-import numpy as np
 import pandas as pd
 
 from ladder import params
 from ladder.core import runs
-from ladder.core.artifacts import files, predictions, splits
+from ladder.core.artifacts import files, predictions, sealed, splits
 from ladder.core.errors import exit_on_input_error
 from ladder.drawing import uncertainty_figures as figures
 from ladder.scoring import ensembling, methods, metrics, passes
@@ -39,8 +38,8 @@ def main() -> None:
         compared["ensemble"] = methods.single(ENSEMBLE, "vote", models[ENSEMBLE].test)
         per_image = {role: methods.per_image(found) for role, found in sampled.items()}
         columns = {f"{role}_{key}": array for role, arrays in per_image.items() for key, array in arrays.items()}
-        with files.atomic(PER_IMAGE) as temporary, temporary.open("wb") as file:
-            np.savez(file, ids=test.ids, labels=test.labels, **columns)
+        sealed.write_npz(PER_IMAGE, {"ids": test.ids, "labels": test.labels, **columns})
+
         rows = {key: methods.score(method, test.labels, run.params.ece_bins) for key, method in compared.items()}
         for role, values in per_image.items():
             rows[f"{role}_mc"] |= methods.disagreement(values, test.labels)

@@ -141,6 +141,7 @@ def test_a_clone_takes_from_a_remote_what_it_needs_and_no_more(whole, tmp_path):
     assert [path.name for path in (clone.folder / "models").rglob("*") if path.is_file()] == ["distill_static.onnx"]
     assert (clone.folder / student).read_bytes() == (whole.folder / student).read_bytes()
 
+    clone.run("dvc", "pull", "models/quantize")  # or DVC takes the folder for a changed one
     assert not ran(clone.run("dvc", "repro", "--pull", "--allow-missing"))
     scores = clone.folder / "src/ladder/scoring/scores.py"
     scores.write_text(scores.read_text() + "\n# a comment\n")

@@ -41,7 +41,7 @@ def test_a_race_times_each_variant_as_often_as_asked_and_in_turns():
     assert {name: len(seconds) for name, seconds in taken.items()} == {"a": 25, "b": 25}
     assert all((seconds >= 0).all() for seconds in taken.values())
     assert {size for _, size in calls} == {3}
-    timed = "".join(name for name, _ in calls[2 * latency.WARM_UPS :])
+    timed = "".join(name for name, _ in calls[2 * 2 :])  # two warm-ups of three images each
     assert timed == ("a" * 11 + "b" * 11) * 2 + "a" * 6 + "b" * 6  # a turn: one untimed query, then ten
 
 
@@ -184,6 +184,13 @@ def test_stage(benchmarked, monkeypatch, capsys):
     assert conditions["load by other programs"].endswith(" cores")
     assert str(Path.cwd()) not in Path("plots/benchmark/machine.csv").read_text()
     assert Path("plots/benchmark/benchmark.png").stat().st_size > 10_000
+
+
+def test_a_part_of_the_deployed_models_is_no_traceback(benchmarked):
+    """As `dvc pull` of one of the files leaves it."""
+    Path("models/quantize/train_resnet_float.onnx").unlink()
+    with pytest.raises(InputError, match=r"train_resnet_float\.onnx is missing: `dvc repro quantize` makes it"):
+        main("benchmark")
 
 
 def test_a_missing_metrics_file_is_named(benchmarked):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ladder.deploy import latency
+from ladder.deploy import latency, onnx_files
 from ladder.deploy.latency import Variant
 from ladder.params import Hardware
 from ladder.scoring import metrics
@@ -21,7 +21,10 @@ BATCHES = (32, 256)
 
 
 def variants(hardware: Hardware, device: str) -> list[Variant]:
-    """Every rung in PyTorch, on the CPU and on the GPU if that is the device, and the deployed ones in ONNX Runtime."""
+    """Every rung in PyTorch, on the CPU and on the GPU if that is the device, and the deployed ones in ONNX Runtime.
+
+    Raises: InputError where a deployed model is missing or damaged.
+    """
     engines = ["PyTorch eager", *(["PyTorch compiled"] if hardware.compile else [])]
     places = ["cpu", *(["cuda"] if device == "cuda" else [])]
     trained = [
@@ -30,11 +33,14 @@ def variants(hardware: Hardware, device: str) -> list[Variant]:
         for engine in engines
         for place in places
     ]
-    return trained + [
+    deployed = [
         Variant(rung, f"{rung}_{precision}", "ONNX Runtime", "cpu", Path(f"models/quantize/{rung}_{precision}.onnx"))
         for rung in DEPLOYED
         for precision in PRECISIONS
     ]
+    for variant in deployed:
+        onnx_files.about(variant.path)  # or ONNX Runtime says it in its own words, once for each process
+    return trained + deployed
 
 
 def measure(

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 Classify = Callable[[np.ndarray], np.ndarray]  # images uint8 (B, 3, H, W) -> logits float32 (B, C)
 
-WARM_UPS = 5
+WARM_UPS = 5  # images that each variant answers before its first turn
 TURN = 10  # queries timed before the next variant's turn
 LOADS = 3
 INTEGER = ("QLinear", "Integer", "DynamicQuantize", "QGemm")  # what marks the names of int8 kernels
@@ -104,7 +104,7 @@ def race(
     batches = [images[(start + numbers) % len(images)] for start in range(0, len(images), batch_size)]
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for classify in variants.values():
-        for query in range(min(WARM_UPS, queries)):
+        for query in range(min(-(-WARM_UPS // batch_size), queries)):
             if not query or time.monotonic() < until:
                 classify(batches[query % len(batches)])
     label = f"batch {batch_size}, {threads} thread{'s' * (threads > 1)}"
