@@ -23,8 +23,8 @@ $(VENV): requirements.txt pyproject.toml
 clone-checked:
 	@tools/check_clone.sh
 
-demo: clone-checked setup  ## run the whole pipeline on bundled images, in .demo/
-	@tools/demo.sh
+demo: clone-checked setup  ## run the whole pipeline on bundled images, in .demo/; JOBS=n stages at a time
+	@JOBS=$(JOBS) tools/demo.sh
 
 repro: clone-checked setup  ## what is stale, JOBS=n stages at a time; PRESET=name merges presets/name.yaml first; TARGETS="a b"
 	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && python tools/mend_lock.py && exec python -m ladder.running.repro $(if $(JOBS),--jobs $(JOBS)) $(TARGETS)

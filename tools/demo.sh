@@ -14,8 +14,9 @@ fi
 git reset --quiet --hard "$head"  # whatever an experiment left there
 PYTHONPATH=src python -m ladder.presets apply demo
 dvc cache dir --local ../.dvc/cache  # relative: DVC writes paths of ASCII letters only
+rm -f dvc.lock  # of the ladder's own results: DVC reads and writes all of it for every stage, a second each
 
-PYTHONPATH=src python -m ladder.running.repro
+PYTHONPATH=src python -m ladder.running.repro ${JOBS:+--jobs "$JOBS"}
 
 echo
 dvc metrics show --precision 4 $(ls metrics/*.json | grep -vE "/(benchmark|report|uncertainty|data|labels|corruptions)\.json")
