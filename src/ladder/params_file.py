@@ -31,7 +31,7 @@ def load_yaml(path: str | Path) -> Any:
         if top is None:
             raise _Refused("nothing stands in it")
         _check(top, "", yaml.constructor, {})
-        return YAML(typ="safe").load(text)
+        return yaml.constructor.construct_document(top)
     except RecursionError:
         raise InputError(f"{path} is no valid YAML: its values are nested too deeply, or contain themselves") from None
     except Exception as error:  # besides YAMLError and _Refused, ruamel.yaml lets out whatever its own parts raise
