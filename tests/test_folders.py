@@ -1,9 +1,15 @@
 """The folders of src/ladder: arrows run one way, and what stands in one decides what a change makes stale."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from dvcfile import STAGES, script
-from imports import FOLDERS, LADDER, ROOT, folder_of, imported, modules, reached
+from imports import FOLDERS, LADDER, ROOT, SRC, folder_of, imported, modules, reached
+from ladder.deploy import onnx_files
 
 # What the modules of each folder may import, besides those of their own folder. Beside the folders stand params.py and
 # what it is read with, which all may import and which import core.errors alone; presets.py, predict.py and
@@ -109,3 +115,34 @@ def test_files_are_short(path):
 def test_scoring_imports_no_torch():
     for module in modules("scoring"):
         assert "import torch" not in module.read_text(encoding="utf-8"), module
+
+
+def test_stages_that_run_no_network_start_without_what_takes_seconds_to_import():
+    networks = {"benchmark", "corruptions", "distill", "mc_dropout", "quantize", "train"}
+    names = sorted({path.stem for path in (ROOT / "stages").glob("*.py")} - networks)
+    assert len(names) > 9
+    found = _loaded(f"import {', '.join(names)}", ROOT / "stages")
+    assert {"ladder.core.runs", "ladder.scoring.scores", "matplotlib.figure"} <= found
+    assert not {"torch", "torchvision", "timm", "onnxruntime", "dvc", "matplotlib.pyplot"} & found
+
+
+def test_the_memory_of_an_onnx_model_is_measured_without_torch():
+    model = next((ROOT / "release").glob("*.onnx"))
+    size = onnx_files.about(model)["image_size"]
+    variant = ("distill", "distill_static", "ONNX Runtime", "cpu", str(model), str(size))
+    found = _loaded(f"from ladder.deploy import latency; latency._main{variant}")
+    assert "onnxruntime" in found
+    assert not {"torch", "timm", "onnx", "pandas"} & found
+
+
+def _loaded(code: str, *folders: Path) -> set[str]:
+    """The modules that a process of its own has loaded when the code has run."""
+    path = os.pathsep.join(map(str, (SRC, *folders)))
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())

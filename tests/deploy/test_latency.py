@@ -133,6 +133,13 @@ def test_reduced_precision_is_found_out(split, tmp_path, monkeypatch):
     assert latency.precision(variant, split.val.images).startswith("reduced (logits off by ")
 
 
+def test_a_variant_whose_memory_cannot_be_measured_is_named(tmp_path, capfd):
+    lost = latency.Variant("distill", "distill_static", "ONNX Runtime", "cpu", tmp_path / "lost.onnx")
+    with pytest.raises(RuntimeError, match="memory of distill_static, ONNX Runtime, cpu failed: see the messages"):
+        latency.peak_memory([lost], 8)
+    assert "lost.onnx" in capfd.readouterr().err
+
+
 @pytest.fixture
 def benchmarked(workspace, rungs):  # noqa: F811
     """What `benchmark` reads: four rungs, their ONNX models, and metrics."""

@@ -17,8 +17,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from math import inf
 from pathlib import Path
@@ -153,28 +155,28 @@ def load_seconds(variant: Variant) -> float:
 
 
 def peak_memory(variants: Sequence[Variant], image_size: int) -> dict[str, int]:
-    """Label -> most bytes of main memory that a process of its own, which loads it and classifies one image, held."""
-    fields = ("rung", "name", "engine", "device", "path")
-    processes = {
-        variant.label: subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "ladder.deploy.latency",
-                *(str(getattr(variant, f)) for f in fields),
-                str(image_size),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-        )
-        for variant in variants
-    }
-    answers = {label: process.communicate()[0] for label, process in processes.items()}
-    failed = [label for label, process in processes.items() if process.returncode]
+    """Label -> most bytes of main memory that a process of its own, which loads it and classifies one image, held.
+
+    As many processes at a time as there are cores: together they hold gigabytes, and memory does not depend on time.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        answers = list(pool.map(partial(_in_its_own_process, image_size=image_size), variants))
+    failed = [variant.label for variant, answer in zip(variants, answers, strict=True) if answer is None]
     if failed:
         raise RuntimeError(f"measuring the memory of {', '.join(failed)} failed: see the messages above")
-    return {label: int(answer) for label, answer in answers.items()}
+    return {variant.label: int(answer) for variant, answer in zip(variants, answers, strict=True) if answer}
+
+
+def _in_its_own_process(variant: Variant, image_size: int) -> str | None:
+    """What `_main` prints; None if it fails."""
+    fields = (variant.rung, variant.name, variant.engine, variant.device, variant.path, image_size)
+    done = subprocess.run(
+        [sys.executable, "-m", "ladder.deploy.latency", *map(str, fields)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )
+    return done.stdout if done.returncode == 0 else None
 
 
 def precision(variant: Variant, images: np.ndarray) -> str:
