@@ -241,3 +241,12 @@ def test_any_change_to_params_is_read_or_refused_in_one_message(workspace, chang
         assert Path("params.yaml").read_bytes() == data
     else:
         assert params.read().data.image_size == 8
+
+
+def test_what_one_reader_does_to_the_values_the_next_does_not_see(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("a: {b: [1]}\n")
+    load_yaml(path)["a"]["b"].append(2)
+    assert load_yaml(path) == {"a": {"b": [1]}}
+    path.write_text("a: {b: [3]}\n")
+    assert load_yaml(path) == {"a": {"b": [3]}}

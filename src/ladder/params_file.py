@@ -6,6 +6,8 @@ same: with another reader, `010` or `1e-05` would be one value there and another
 
 import reprlib
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,7 @@ def load_yaml(path: str | Path) -> Any:
     """
     text = _text(Path(path))
     try:
-        yaml = YAML(typ="safe")
-        top = yaml.compose(text)
-        if top is None:
-            raise _Refused("nothing stands in it")
-        _check(top, "", yaml.constructor, {})
-        return yaml.constructor.construct_document(top)
+        return deepcopy(_values(text))
     except RecursionError:
         raise InputError(f"{path} is no valid YAML: its values are nested too deeply, or contain themselves") from None
     except Exception as error:  # besides YAMLError and _Refused, ruamel.yaml lets out whatever its own parts raise
@@ -54,6 +51,16 @@ def shown(value: Any) -> str:
 
 class _Refused(Exception):
     """Says what this reader refuses, and where it stands."""
+
+
+@lru_cache(maxsize=4)  # a stage reads its params before and after it runs, and parsing takes a tenth of a second
+def _values(text: str) -> Any:
+    yaml = YAML(typ="safe")
+    top = yaml.compose(text)
+    if top is None:
+        raise _Refused("nothing stands in it")
+    _check(top, "", yaml.constructor, {})
+    return yaml.constructor.construct_document(top)
 
 
 def _text(path: Path) -> str:
