@@ -50,7 +50,7 @@ RUN = {
         'tool(swept, "experiments", "train_noaug", "train_aug"',
     ),
     "dvc exp run -S 'seed=0,1,2' --queue evaluate@train_noaug evaluate@train_aug": (EVERY_DAY, '"seed=0,1,2"'),
-    "dvc queue start -j 2 > /dev/null": (EVERY_DAY, "dvc queue start -j 2 > /dev/null"),
+    "dvc queue start -j 2 > /dev/null": ("tests/pipeline.py", "dvc queue start -j 2 > /dev/null"),
     'make sweep RUNGS="train_noaug train_aug" OUT=docs/seeds': (
         EVERY_DAY,
         'tool(swept, "sweep", "--out", "docs/seeds"',

@@ -1,14 +1,13 @@
 """The commands of README's page *Every day* on real experiments of a pipeline that trains nothing."""
 
-import re
 import shutil
 import sys
-import time
 from itertools import product
 
 import pytest
 import yaml
 
+import pipeline
 from imports import ROOT
 from pipeline import Pipeline, ran
 
@@ -79,12 +78,7 @@ def swept(tmp_path_factory) -> Pipeline:
     made.run("dvc", "repro", "--quiet")
     made.commit("start")
     made.run("dvc", "exp", "run", "-S", "seed=0,1,2", "-S", "aug.enabled=true,false", "--queue")
-    made.run("bash", "-c", "dvc queue start -j 2 > /dev/null 2>&1")
-    for _ in range(240):
-        status = made.run("dvc", "queue", "status")
-        if not re.search(r"\b(Queued|Running)\b", status):
-            break
-        time.sleep(1)
+    status = pipeline.run_the_queue(made, 6)
     assert status.count("Success") == 6, status
     made.run("dvc", "exp", "run", "--name", "one-rung", "-S", "seed=7", "evaluate_train_noaug")
     made.run("git", "checkout", "--quiet", ".")
