@@ -115,7 +115,7 @@ def test_epochs_follow_the_number_of_images_and_batches_the_memory(monkeypatch, 
 def test_the_same_picture_in_two_classes_is_named(clone, capsys):
     write(clone / "mine", photos() | {"flower/copy.png": crop(0, 7, "PNG")})
     own_images.main("mine")
-    assert "1 pairs belong together and lie in two classes, look at them: flower/copy.png and temple/7.jpg" in (
+    assert "two images belong together and lie in two classes, look at them: flower/copy.png and temple/7.jpg" in (
         capsys.readouterr().out
     )
 
@@ -170,7 +170,13 @@ def test_presets_of_own_images_hold_no_twins():
     assert all(p.recipe(group).arch in offline for group in p.ladder.recipes if p.recipe(group).weights == "imagenet")
 
 
-def test_make_passes_the_folder_on():
-    command = ["make", "--dry-run", "--assume-old", "setup", "images", "DIR=my photos"]
-    recipe = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert 'python -m ladder.own_images "my photos"' in recipe
+@pytest.mark.parametrize("name", ["my photos", 'it\'s "mine" `now`', "写真"])
+def test_make_passes_the_folder_on(tmp_path, name):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    python.chmod(0o755)
+    command = ["make", "--silent", "--assume-old", "clone-checked", "--assume-old", "setup", "images", f"DIR={name}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"-m|ladder.own_images|{name}|", "")

@@ -18,6 +18,7 @@ import numpy as np
 from ladder import own_time, params, presets
 from ladder.core.errors import InputError, exit_on_input_error
 from ladder.core.types import Source, Split
+from ladder.drawing import fonts
 from ladder.images import archives, checking, folders, grouping, sources
 from ladder.images.split import split
 from ladder.params_file import load_yaml
@@ -31,7 +32,7 @@ ROOM_GB = 5.0  # free: two stages at a time with batches of 32 hold 2.2 GB each
 
 
 def main(given: str = "") -> None:
-    path = Path(given)
+    path = Path(given).expanduser()  # not every shell expands `DIR=~/photos`
     if not given or not path.exists():
         raise InputError(f"{given or 'DIR'} is no folder of photos: give one, as in `make images DIR=path/to/photos`")
     name = _inside(path)
@@ -41,6 +42,8 @@ def main(given: str = "") -> None:
     source = sources.read(data)
     group = grouping.groups(source, data)
     print("\n".join(checking.described(path, layout, source, group)))
+    if lacking := fonts.hint(source.classes):
+        print(lacking)
 
     share, made = _fitting(source, data, group, drawn)
     _track(path, name)
