@@ -99,16 +99,16 @@ def test_few_images_get_larger_shares_and_more_epochs(clone):
     own_images.main("mine")
     p = params.read()
     assert p.data.val_size == p.data.test_size == 0.2  # of eight: one of each class
-    assert (p.ablation.epochs, p.ablation.batch_size, p.student.epochs) == (30, 16, 50)
+    assert (p.ablation.epochs, p.ablation.batch_size, p.student.epochs) == (30, 16, 52)
 
 
-@pytest.mark.parametrize(("train", "epochs"), [(100, 30), (700, 6), (5000, 3)])
+@pytest.mark.parametrize(("train", "epochs"), [(100, 28), (700, 4), (5000, 3)])
 @pytest.mark.parametrize(("free", "batch"), [(8.0, 32), (2.0, 16)])
 def test_epochs_follow_the_number_of_images_and_batches_the_memory(monkeypatch, train, epochs, free, batch):
     monkeypatch.setattr(own_time, "free_gb", lambda: free)
     made = own_images._overrides("mine", {"val_size": 0.15}, train)
     assert made["ablation"] == {"batch_size": batch if train >= 200 else 16, "epochs": epochs}
-    assert made["student"]["epochs"] == round(epochs * 10 / 6)
+    assert made["student"]["epochs"] == round(epochs * 7 / 4)
     assert made["data"] == {"path": "mine", "val_size": 0.15, "test_size": None}
 
 
