@@ -151,10 +151,13 @@ def test_where_something_is_wrong_nothing_is_changed(clone, given, tree, message
 
 
 def test_the_time_adds_up_what_each_rung_takes(tiny, monkeypatch):
-    monkeypatch.setattr(own_time, "_images_per_second", lambda arch, size: 10.0)
-    one, two = own_time.minutes(tiny, 600, 0), own_time.minutes(tiny, 1200, 0)
+    monkeypatch.setattr(own_time, "_images_per_second", lambda arch, size, threads: 10.0)
+    monkeypatch.setattr(own_time.psutil, "cpu_count", lambda: 2)
+    one, two, at_once = (own_time.minutes(tiny, images, 0, jobs) for images, jobs in ((600, 1), (1200, 1), (1200, 2)))
     epochs = sum(tiny.recipe(rung.recipe).epochs for rung in tiny.ladder.rungs.values()) + tiny.student.epochs / 3
     assert two - one == pytest.approx(epochs * 600 / 10 / 60, abs=1)
+    assert two - at_once == pytest.approx(epochs * 600 / 10 / 60, abs=1)
+    assert own_time.minutes(tiny, 1200, 0, 8) == at_once
 
 
 def test_presets_of_own_images_hold_no_twins():

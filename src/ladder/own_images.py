@@ -28,6 +28,7 @@ SHARES = (0.15, 0.2, 0.25, 0.3, 0.4)  # of validation and test images, the first
 STEPS = 88  # of training, in all epochs of a ResNet18: what four epochs of 700 images have
 LONGER = 7 / 4  # what the preset gives students, in epochs of a ResNet18
 FEW, MANY = 3, 30  # epochs
+JOBS = 2  # stages at a time
 ROOM_GB = 5.0  # free: two stages at a time with batches of 32 hold 2.2 GB each
 
 
@@ -50,8 +51,8 @@ def main(given: str = "") -> None:
     presets.apply(PRESET, more=_overrides(name, dict.fromkeys(drawn, share), len(made.train)))
     parts = f"{len(made.train):,} to train, {len(made.val):,} to validate, {len(made.test):,} to test"
     print(f"{parts}; presets/{PRESET}.yaml is applied to {params.PATH}, with what fits these images")
-    minutes = own_time.minutes(params.read(), len(made.train), len(made.val))
-    print(f"next: `make repro JOBS=2`, about {minutes} minutes here, by a training step of each network just now")
+    minutes = own_time.minutes(params.read(), len(made.train), len(made.val), JOBS)
+    print(f"next: `make repro JOBS={JOBS}`, about {minutes} minutes here if nothing else runs")
 
 
 def _inside(path: Path) -> str:
