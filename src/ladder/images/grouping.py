@@ -49,7 +49,8 @@ def described(source: Source, group: np.ndarray) -> list[str]:
     if len(shared):
         largest = [source.files[index] for index in np.flatnonzero(group == numbers[sizes.argmax()])]
         named = ", ".join([*largest[:NAMED], *(["..."] if len(largest) > NAMED else [])])
-        kept = f"{shared.sum():,} images stay together in {len(shared):,} groups, {len(largest):,} in the largest ({named})"
+        together = f"{shared.sum():,} images stay together in {len(shared):,} groups"
+        kept = f"{together}, {len(largest):,} in the largest ({named})"
     lines = [f"near-duplicates and data.groups: {kept}"]
     trained = set(group[source.train.ids].tolist())
     for name, part in (("validation", source.val), ("test", source.test)):
