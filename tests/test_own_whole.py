@@ -53,6 +53,10 @@ def photos(folder: Path) -> None:
     shutil.copy(folder / "صورة/Müller-1.png", folder / "صورة/copy.png")
 
 
+def rows_of(path: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines()))
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The folder in which every stage has run, by the networks of the `tiny` preset, and what they printed."""
@@ -92,7 +96,7 @@ def test_no_word_is_about_other_images(there):
 
 @pytest.mark.slow
 def test_classes_and_counts_are_those_of_the_folder(there):
-    counted = {row["class"]: row for row in csv.DictReader(Path("plots/data/counts.csv").open(encoding="utf-8"))}
+    counted = {row["class"]: row for row in rows_of("plots/data/counts.csv")}
     assert counted.keys() >= CLASSES.keys()
     total = {name: sum(int(counted[name][part]) for part in ("train", "val", "test")) for name in CLASSES}
     assert total == dict.fromkeys(CLASSES, EACH) | {"صورة": EACH + 1}
@@ -109,9 +113,9 @@ def test_what_the_split_keeps_together_is_no_duplicate_across_parts(there):
 
 @pytest.mark.slow
 def test_mistakes_name_files_that_are_there_the_surest_first(there):
-    rows = list(csv.DictReader(Path("plots/train_aug/mistakes.csv").open(encoding="utf-8")))
+    rows = rows_of("plots/train_aug/mistakes.csv")
     accuracy = json.loads(Path("metrics/train_aug.json").read_text())["accuracy"]
-    tested = sum(int(row["images"]) for row in csv.DictReader(Path("plots/train_aug/classes.csv").open()))
+    tested = sum(int(row["images"]) for row in rows_of("plots/train_aug/classes.csv"))
     assert len(rows) == round((1 - accuracy) * tested)
     for row in rows:
         assert (there / "my_images" / row["image"]).is_file()

@@ -11,7 +11,6 @@ from typing import Any
 import jinja2
 
 from ladder.core.artifacts import files
-from ladder.scoring import tables
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -67,7 +66,7 @@ def one_line(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Text of other people, such as class names or a processor's: shown as it is, also in a table."""
-    return re.sub(r"([\\`*<|])", r"\\\1", tables.isolated(one_line(str(text))))
+    return re.sub(r"([\\`*<|])", r"\\\1", one_line(str(text)))
 
 
 # No autoescape: it is for HTML, and would write &#39; for an apostrophe.
