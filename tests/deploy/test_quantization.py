@@ -10,7 +10,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import cpuinfo
 import numpy as np
 import onnx
 import pytest
@@ -198,14 +197,6 @@ def in_float(model: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
     return session.run(["logits"], {"images": images})[0]
 
 
-def in_exact_integers(model: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
-    """What integer kernels give whose sums do not saturate: the option takes such ones on a CPU without VNNI."""
-    options = onnx_runtime.ort.SessionOptions()
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    session = onnx_runtime.ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(["logits"], {"images": images})[0]
-
-
 def difference(a: np.ndarray, b: np.ndarray) -> float:
     """Mean distance of logits, as a share of how far `a`'s lie from their mean over the images."""
     return float(np.abs(a - b).mean() / np.abs(a - a.mean(0)).mean())
@@ -216,18 +207,7 @@ def test_static_int8_agrees_with_float(exported, static, images):
     assert 0 < difference(answers(exported, images), in_float(static, images)) < 0.4
 
 
-# Levels may differ by rounding; sums that saturate make it 0.7.
-def test_exact_integers_give_what_the_quantized_graph_says(static, images):
-    assert difference(in_float(static, images), in_exact_integers(static, images)) < 0.1
-
-
-FLAGS = cpuinfo.get_cpu_info().get("flags", [])
-
-
-@pytest.mark.skipif(
-    not any("vnni" in flag or flag == "asimddp" for flag in FLAGS),
-    reason="no 8-bit dot products here: sums of ONNX Runtime's int8 kernels saturate on such a CPU",
-)
+# Levels may differ by rounding; sums that saturate, as they do on a CPU without 8-bit dot products, make it 0.7.
 def test_the_integer_kernels_of_this_cpu_give_what_the_quantized_graph_says(static, images):
     assert difference(in_float(static, images), answers(static, images)) < 0.1
 

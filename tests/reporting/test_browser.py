@@ -42,7 +42,7 @@ def pages(workspace) -> list[Path]:
     splits.save("data/split", Split(TEST, TEST, TEST, CLASSES, (0.5,) * 3, (0.25,) * 3, "digits", "0" * 64))
     row = {"model": "distill", "method": "one pass"} | dict.fromkeys(report.MEASURES, 0.5)
     files.write_csv(report.DOUBTS, pd.DataFrame([row, row | {"model": "ensemble"}]))
-    for path in (*report.PICTURES, benchmark.PICTURE):
+    for path in (*report.shown("plots"), benchmark.PICTURE):
         plots.contact_sheet(path, np.zeros((25, 3, 8, 8), np.uint8), ["caption"] * 25, "title")
     columns = dict.fromkeys(
         (*benchmark.COLUMNS, "p50_ms_all_threads", "p90_ms_all_threads", "mean_ms_all_threads"), 0.5

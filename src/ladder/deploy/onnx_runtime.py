@@ -20,7 +20,10 @@ IMAGES_PER_BATCH = 250
 
 
 def session(model: str | Path | bytes, threads: int | None = None, ran: str | Path | None = None):
-    """An inference session on the CPU.
+    """An inference session on the CPU, with the same sums of int8 products on each kind of it.
+
+    An x86 CPU without 8-bit dot products (VNNI) adds two products in 16 bits, where they saturate, unless ONNX Runtime
+    is told to be exact; then it takes longer. Other CPUs are not affected.
 
     Args:
         model: a file or its bytes.
@@ -29,6 +32,7 @@ def session(model: str | Path | bytes, threads: int | None = None, ran: str | Pa
     """
     options = ort.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.intra_op_num_threads = threads or limited() or ALL_CORES
     if ran is not None:
         options.optimized_model_filepath = str(ran)
