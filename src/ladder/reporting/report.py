@@ -114,8 +114,8 @@ def values(
     """
     first = next(iter(models.values()))
     rungs = {name: _rung(name, models, measured[name], cfg.aug.enabled and name in augmented) for name in models}
-    for found in rungs.values():  # than the student's teacher
-        found["is_small"] = found["about"]["parameters"] < models[cfg.distill.teacher].provenance["parameters"]
+    for rung in rungs.values():  # than the student's teacher
+        rung["is_small"] = rung["about"]["parameters"] < models[cfg.distill.teacher].provenance["parameters"]
     return {
         "source": first.provenance["source"],
         "source_digest": first.provenance["source_digest"],
