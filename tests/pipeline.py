@@ -91,6 +91,21 @@ def ran(output: str) -> set[str]:
     return set(re.findall(r"Running stage '([^']+)'", output))
 
 
+def run_the_queue(made: Pipeline, experiments: int) -> str:
+    """The status of DVC's queue once two workers have ended so many experiments, with success or without.
+
+    It counts those that have ended: `dvc queue status` lists what runs before what waits, and an experiment that a
+    worker takes meanwhile is in neither, so that a queue at work can look as if all were over.
+    """
+    made.run("bash", "-c", "dvc queue start -j 2 > /dev/null 2>&1")
+    for _ in range(600):
+        status = made.run("dvc", "queue", "status")
+        if len(re.findall(r"\b(?:Success|Failed)\b", status)) == experiments:
+            return status
+        time.sleep(1)
+    pytest.fail(f"the queue did not end in ten minutes:\n{status}")
+
+
 def wait_for_epochs(history: Path, process: subprocess.Popen, epochs: int) -> None:
     """Until the history of a training run has that many rows; the process must live until then."""
     for _ in range(3000):

@@ -101,6 +101,7 @@ def test_a_clone_without_a_cache_compares_and_knows_that_nothing_is_stale(whole,
     page = (clone.folder / "dvc_plots/index.html").read_text()
     assert "confusion" in page
     assert "val_accuracy" in page
+    assert clone.run("git", "status", "--porcelain") == "", "no page of a comparison gets into a commit"
 
 
 @pytest.mark.slow

@@ -45,12 +45,16 @@ RUN = {
         'run("f", "missing.png", "--csv"',
     ),
     "python -m ladder.presets flags demo": ("tests/test_presets.py", "presets.flags("),
+    "git switch --create digits && python -m ladder.presets apply demo && git commit --all --message digits": (
+        "tests/pipeline.py",
+        '"ladder.presets", "apply", "tiny"',
+    ),
     'make experiments RUNGS="train_noaug train_aug"': (
         EVERY_DAY,
         'tool(swept, "experiments", "train_noaug", "train_aug"',
     ),
     "dvc exp run -S 'seed=0,1,2' --queue evaluate@train_noaug evaluate@train_aug": (EVERY_DAY, '"seed=0,1,2"'),
-    "dvc queue start -j 2 > /dev/null": (EVERY_DAY, "dvc queue start -j 2 > /dev/null"),
+    "dvc queue start -j 2 > /dev/null": ("tests/pipeline.py", "dvc queue start -j 2 > /dev/null"),
     'make sweep RUNGS="train_noaug train_aug" OUT=docs/seeds': (
         EVERY_DAY,
         'tool(swept, "sweep", "--out", "docs/seeds"',
@@ -81,6 +85,13 @@ def test_every_command_is_run_somewhere_or_is_an_exception():
 def test_it_stands_where_it_is_said_to_run(command):
     file, text = RUN[command]
     assert text in (ROOT / file).read_text(encoding="utf-8")
+
+
+def test_cleaning_up_asks_nothing_about_folders_that_a_clone_never_had():
+    """dvc.lock names all of them; tests/sweeps/test_commands.py runs it on such a clone."""
+    cleaning = re.findall(r"`(dvc\s+gc[^`]*)`", README)
+    assert len(cleaning) == 2
+    assert all(command.endswith("--force") for command in cleaning)
 
 
 @pytest.mark.parametrize("document", ["README.md", "report.md", "docs/benchmark.md", "release/README.md"])

@@ -1,14 +1,13 @@
 """The commands of README's page *Every day* on real experiments of a pipeline that trains nothing."""
 
-import re
 import shutil
 import sys
-import time
 from itertools import product
 
 import pytest
 import yaml
 
+import pipeline
 from imports import ROOT
 from pipeline import Pipeline, ran
 
@@ -49,6 +48,7 @@ def stages() -> dict:
         }
         for name in RUNGS
     }
+    found["split"] = {"cmd": "mkdir -p data/split && touch data/split/images.npy", "outs": ["data/split"]}
     found["ensemble"] = {
         "cmd": "python vote.py",
         "deps": ["vote.py", "predictions/trained"],
@@ -79,12 +79,7 @@ def swept(tmp_path_factory) -> Pipeline:
     made.run("dvc", "repro", "--quiet")
     made.commit("start")
     made.run("dvc", "exp", "run", "-S", "seed=0,1,2", "-S", "aug.enabled=true,false", "--queue")
-    made.run("bash", "-c", "dvc queue start -j 2 > /dev/null 2>&1")
-    for _ in range(240):
-        status = made.run("dvc", "queue", "status")
-        if not re.search(r"\b(Queued|Running)\b", status):
-            break
-        time.sleep(1)
+    status = pipeline.run_the_queue(made, 6)
     assert status.count("Success") == 6, status
     made.run("dvc", "exp", "run", "--name", "one-rung", "-S", "seed=7", "evaluate_train_noaug")
     made.run("git", "checkout", "--quiet", ".")
@@ -131,6 +126,20 @@ def test_a_commit_without_experiments_says_what_to_do(swept):
         assert "train_aug" in tool(swept, "sweep", "--rev", "HEAD~1", "train_noaug", "train_aug")
     finally:
         swept.run("git", "reset", "--quiet", "--soft", "HEAD~1")
+
+
+def test_a_clone_that_never_had_the_results_takes_away_what_it_made(swept, tmp_path):
+    """dvc.lock names `data/split`, which is nowhere here: without `--force` DVC asks about it, and stops unanswered."""
+    swept.run("git", "clone", "--quiet", f"file://{swept.folder}", str(tmp_path / "clone"))
+    made = Pipeline(tmp_path / "clone")
+    made.run("dvc", "repro", "train_noaug")
+    made.run("dvc", "exp", "run", "-S", "seed=8", "train_noaug")
+    made.run("git", "checkout", "--quiet", ".")
+    made.run("dvc", "exp", "remove", "--all-commits")
+    assert "Removed 1 objects from repo cache" in made.run("dvc", "gc", "--all-branches", "--force")
+    made.run(
+        "dvc", "checkout", "--force", "predictions/trained/train_noaug.npz"
+    )  # what the branch needs is still there
 
 
 def test_what_a_sweep_leaves_is_taken_away(swept):

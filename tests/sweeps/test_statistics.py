@@ -18,17 +18,27 @@ def runs(**accuracies: list[float]) -> pd.DataFrame:
 
 
 def test_mean_deviation_and_interval():
-    row = statistics.summary(runs(a=[0.7, 0.8, 0.9]), 0.95).iloc[0]
+    row = statistics.summary(runs(a=[0.5, 0.6, 0.7]), 0.95).iloc[0]
     assert (row["rung"], row["seeds"]) == ("a", 3)
-    assert row["mean"] == pytest.approx(0.8)
+    assert row["mean"] == pytest.approx(0.6)
     assert row["deviation"] == pytest.approx(0.1)  # sqrt((0.01 + 0 + 0.01) / 2)
-    assert (row["low"], row["high"]) == pytest.approx((0.8 - T_2 * 0.1 / 3**0.5, 0.8 + T_2 * 0.1 / 3**0.5))
+    assert (row["low"], row["high"]) == pytest.approx((0.6 - T_2 * 0.1 / 3**0.5, 0.6 + T_2 * 0.1 / 3**0.5))
 
 
 def test_one_seed_has_a_mean_and_no_deviation():
     row = statistics.summary(runs(a=[0.7]), 0.95).iloc[0]
     assert row["mean"] == 0.7
     assert row[["deviation", "low", "high"]].isna().all()
+
+
+def test_seeds_that_are_alike_have_no_interval_and_none_leaves_the_range():
+    """Three networks that make as many mistakes on 300 images do not show that a fourth one will."""
+    found = statistics.summary(runs(alike=[0.9867, 0.9867, 0.9867], high=[0.99, 0.97, 0.99]), 0.95)
+    alike, high = (found.iloc[number] for number in range(2))
+    assert (alike["mean"], alike["deviation"]) == (pytest.approx(0.9867), 0)
+    assert alike[["low", "high"]].isna().all()
+    assert high["high"] == 1
+    assert high["low"] == pytest.approx(high["mean"] - T_2 * high["deviation"] / 3**0.5)
 
 
 def test_a_comparison_is_paired_by_seed():
@@ -64,6 +74,7 @@ def test_what_does_not_vary_is_not_judged():
         "the same difference on every seed: no test can judge it",
     ]
     assert list(found["adjusted_p"]) == [1, 1]
+    assert found[["low", "high"]].isna().all(axis=None)
 
 
 def test_nothing_to_compare_is_an_empty_table():

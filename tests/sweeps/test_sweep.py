@@ -100,6 +100,12 @@ def test_text_and_files(tmp_path):
     assert "| `ensemble` | 1 | 90.00 |  |  |" in text
     assert "| `train_aug` against `train_noaug` | 3 | +8.67 | " in text
 
+    alike = runs.assign(accuracy=0.9867)
+    compared_alike = statistics.compare(alike, sweep.pairs(runs, LADDER), 0.95)
+    without = keep.text(statistics.summary(alike, 0.95), compared_alike, 0.95)
+    assert "| `train_aug` | 3 | 98.67 | 0.00 |  |" in without
+    assert "| `train_aug` against `train_noaug` | 3 | +0.00 |  | 1.000 | alike on every seed |" in without
+
     paths = keep.write(tmp_path / "kept", runs, summary, compared, 0.95)
     assert sorted(paths) == sorted((tmp_path / "kept").iterdir())
     assert (tmp_path / "kept/sweep.md").read_text() == text

@@ -65,7 +65,7 @@ def _of_files(error: OSError) -> str | None:
         quota = ", or this user's share of it," if error.errno == errno.EDQUOT else ""
         return (
             f"the disk is full: {what} could not be written{_sizes(error)}: {_room(path)}{quota} is used up; make room"
-            " (`dvc gc -w` removes what the cache no longer needs), then the same command goes on"
+            " (`dvc gc -w --force` removes what the cache no longer needs), then the same command goes on"
         )
     if error.errno == errno.EROFS:
         return (

@@ -26,13 +26,13 @@ def summary(runs: pd.DataFrame, confidence: float) -> pd.DataFrame:
     Args:
         runs: rows `setting, rung, seed, accuracy`, one per trained model.
         confidence: of the interval, in (0, 1).
-    Returns: `setting, rung, seeds, mean, deviation, low, high`, fractions; deviation (n - 1 in the denominator) and the
-        bounds of Student's interval are NaN for one seed.
+    Returns: `setting, rung, seeds, mean, deviation, low, high`, fractions; deviation (n - 1 in the denominator) is
+        NaN for one seed, and so are the bounds of Student's interval, within [0, 1], there and where seeds are alike.
     """
     rows = []
     for (setting, rung), group in runs.groupby(["setting", "rung"], sort=False):
         mean, deviation, low, high = _interval(group["accuracy"].to_numpy(), confidence)
-        rows.append((setting, rung, len(group), mean, deviation, low, high))
+        rows.append((setting, rung, len(group), mean, deviation, *np.clip((low, high), 0, 1)))
     return pd.DataFrame(rows, columns=["setting", "rung", "seeds", "mean", "deviation", "low", "high"])
 
 
@@ -64,11 +64,13 @@ def compare(runs: pd.DataFrame, pairs: Sequence[tuple[Model, Model]], confidence
 
 
 def _interval(values: np.ndarray, confidence: float) -> tuple[float, float, float, float]:
-    """Mean, deviation, and the bounds of the mean's interval; rounding errors of equal values aside."""
+    """Mean, deviation, and the bounds of the mean's interval: none for values equal but for rounding errors."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, np.nan, np.nan, np.nan
-    deviation = 0.0 if np.ptp(values) < 1e-12 else float(np.std(values, ddof=1))
+    if np.ptp(values) < 1e-12:
+        return mean, 0.0, np.nan, np.nan
+    deviation = float(np.std(values, ddof=1))
     margin = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * deviation / len(values) ** 0.5
     return mean, deviation, mean - margin, mean + margin
 
