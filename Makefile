@@ -30,7 +30,7 @@ repro: clone-checked setup  ## what is stale, JOBS=n stages at a time; PRESET=na
 	@$(if $(PRESET),python -m ladder.presets apply $(PRESET) &&) python tools/check_images.py && python tools/mend_lock.py && exec python -m ladder.running.repro $(if $(JOBS),--jobs $(JOBS)) $(TARGETS)
 
 images: clone-checked setup  ## check your own photos, track them, set params.yaml for them: DIR=path/to/photos
-	@python -m ladder.own_images "$(DIR)"
+	@python -m ladder.own_images "$$DIR"
 
 repro-rows:
 	@echo "make: repro-rows is gone: make repro$(if $(PRESET), PRESET=$(PRESET)) JOBS=2 runs two stages at a time" >&2; exit 1

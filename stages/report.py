@@ -6,7 +6,7 @@ from ladder import ladder_file, params
 from ladder.core import runs
 from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import InputError, exit_on_input_error
-from ladder.drawing import ladder_plots
+from ladder.drawing import fonts, ladder_plots
 from ladder.reporting import markdown, report
 from ladder.scoring import ensembling, ladder, metrics, scores
 
@@ -48,6 +48,8 @@ def main() -> None:
         values = report.values(models, measured, compared, cfg, augmented)
         markdown.write("report.md", report.text(values))
         markdown.write(cfg.report.page, report.html(values, models))
+    if lacking := fonts.hint(next(iter(models.values())).classes):
+        print(f"report: {lacking}")
     for step, result, _, verdict in compared:
         print(f"{step.first} - {step.second}: {100 * result.difference:+.2f} points, {verdict}")
 

@@ -99,23 +99,23 @@ def test_few_images_get_larger_shares_and_more_epochs(clone):
     own_images.main("mine")
     p = params.read()
     assert p.data.val_size == p.data.test_size == 0.2  # of eight: one of each class
-    assert (p.ablation.epochs, p.ablation.batch_size, p.student.epochs) == (30, 16, 50)
+    assert (p.ablation.epochs, p.ablation.batch_size, p.student.epochs) == (30, 16, 52)
 
 
-@pytest.mark.parametrize(("train", "epochs"), [(100, 30), (700, 6), (5000, 3)])
+@pytest.mark.parametrize(("train", "epochs"), [(100, 28), (700, 4), (5000, 3)])
 @pytest.mark.parametrize(("free", "batch"), [(8.0, 32), (2.0, 16)])
 def test_epochs_follow_the_number_of_images_and_batches_the_memory(monkeypatch, train, epochs, free, batch):
     monkeypatch.setattr(own_time, "free_gb", lambda: free)
     made = own_images._overrides("mine", {"val_size": 0.15}, train)
     assert made["ablation"] == {"batch_size": batch if train >= 200 else 16, "epochs": epochs}
-    assert made["student"]["epochs"] == round(epochs * 10 / 6)
+    assert made["student"]["epochs"] == round(epochs * 7 / 4)
     assert made["data"] == {"path": "mine", "val_size": 0.15, "test_size": None}
 
 
 def test_the_same_picture_in_two_classes_is_named(clone, capsys):
     write(clone / "mine", photos() | {"flower/copy.png": crop(0, 7, "PNG")})
     own_images.main("mine")
-    assert "1 pairs belong together and lie in two classes, look at them: flower/copy.png and temple/7.jpg" in (
+    assert "two images belong together and lie in two classes, look at them: flower/copy.png and temple/7.jpg" in (
         capsys.readouterr().out
     )
 
@@ -151,10 +151,13 @@ def test_where_something_is_wrong_nothing_is_changed(clone, given, tree, message
 
 
 def test_the_time_adds_up_what_each_rung_takes(tiny, monkeypatch):
-    monkeypatch.setattr(own_time, "_images_per_second", lambda arch, size: 10.0)
-    one, two = own_time.minutes(tiny, 600, 0), own_time.minutes(tiny, 1200, 0)
+    monkeypatch.setattr(own_time, "_images_per_second", lambda arch, size, threads: 10.0)
+    monkeypatch.setattr(own_time.psutil, "cpu_count", lambda: 2)
+    one, two, at_once = (own_time.minutes(tiny, images, 0, jobs) for images, jobs in ((600, 1), (1200, 1), (1200, 2)))
     epochs = sum(tiny.recipe(rung.recipe).epochs for rung in tiny.ladder.rungs.values()) + tiny.student.epochs / 3
     assert two - one == pytest.approx(epochs * 600 / 10 / 60, abs=1)
+    assert two - at_once == pytest.approx(epochs * 600 / 10 / 60, abs=1)
+    assert own_time.minutes(tiny, 1200, 0, 8) == at_once
 
 
 def test_presets_of_own_images_hold_no_twins():
@@ -170,7 +173,13 @@ def test_presets_of_own_images_hold_no_twins():
     assert all(p.recipe(group).arch in offline for group in p.ladder.recipes if p.recipe(group).weights == "imagenet")
 
 
-def test_make_passes_the_folder_on():
-    command = ["make", "--dry-run", "--assume-old", "setup", "images", "DIR=my photos"]
-    recipe = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert 'python -m ladder.own_images "my photos"' in recipe
+@pytest.mark.parametrize("name", ["my photos", 'it\'s "mine" `now`', "写真"])
+def test_make_passes_the_folder_on(tmp_path, name):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    python.chmod(0o755)
+    command = ["make", "--silent", "--assume-old", "clone-checked", "--assume-old", "setup", "images", f"DIR={name}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (f"-m|ladder.own_images|{name}|", "")

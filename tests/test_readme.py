@@ -135,6 +135,40 @@ def test_the_samples_of_every_day_are_as_the_tools_print():
     ]
 
 
+def test_the_sample_of_own_images_is_as_make_images_prints():
+    """Figures are of one folder; the words around them are today's."""
+    sample = re.search(r"<!-- images -->\n```\n(.*?)```\n<!-- /images -->", README, flags=re.DOTALL)
+    assert sample is not None
+    said = "".join((ROOT / f"src/ladder/{name}.py").read_text() for name in ("images/checking", "images/grouping"))
+    said += (ROOT / "src/ladder/own_images.py").read_text()
+    constant = [
+        "pixels: from ",
+        "half of them below ",
+        "near-duplicates and data.groups: ",
+        " images stay together in ",
+    ]
+    constant += [
+        " in the largest (",
+        "two images belong",
+        " together and lie in two classes, look at them: ",
+        " to train, ",
+    ]
+    constant += [", with what fits these images", "next: `make repro JOBS=", " minutes here if nothing else runs"]
+    for words in constant:
+        assert words in sample[1]
+        assert words in said
+
+
+@pytest.mark.parametrize("heading", ["### Your own photos", "## Every day"])
+def test_pages_for_two_readers_are_short(heading):
+    """From the heading to the next one that is no deeper."""
+    level = heading.split(" ")[0]
+    start = README.index(f"\n{heading}\n") + 1
+    end = re.search(rf"^#{{1,{len(level)}}} ", README[start + len(heading) :], flags=re.MULTILINE)
+    assert end is not None
+    assert README[start : start + len(heading) + end.start()].count("\n") < 60
+
+
 def test_the_demo_shows_the_metrics_of_models_alone():
     command = (ROOT / "tools/demo.sh").read_text(encoding="utf-8")
     left_out = re.search(r'ls metrics/\*.json \| grep -vE "/\((.*)\)\\.json"', command)

@@ -23,10 +23,10 @@ def main() -> None:
     for rung in RUNGS:
         accuracy = {kind: metrics.load(f"{rung}_{kind}")["accuracy"] for kind in ("float", "static")}
         found = compared[f"int8_{rung}"]
-        drop, images, high = -float(found["difference"]), int(found["images"]), float(found["high"])
+        drop, images, high = 0 - float(found["difference"]), int(found["images"]), float(found["high"])  # never -0.0
         print(
             f"{rung}: float {accuracy['float']:.2%}, static int8 {accuracy['static']:.2%} on {images:,} images:"
-            f" {100 * drop:.2f} points lost (at least {-100 * high:.2f}), {100 * allowed:.2f} allowed"
+            f" {100 * drop:.2f} points lost (at least {0 - 100 * high:.2f}), {100 * allowed:.2f} allowed"
         )
         if drop > max(allowed, 1 / images) + ROUNDING and high < 0:
             failed.append(rung)

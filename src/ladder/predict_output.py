@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from ladder.images.names import printable
+from ladder.images.names import padded, printable, width
 
 Records = list[dict[str, Any]]
 
@@ -42,10 +42,8 @@ def as_table(found: Records) -> str:
         if runners_up:
             row.append(", ".join(f"{other['class']} {other['probability']:.1%}" for other in image["top"][1:]))
         rows.append([printable(cell) for cell in row])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(padded, row, widths)).rstrip() for row in rows)
 
 
 def tell(line: str) -> None:

@@ -40,7 +40,7 @@ def test_shares_are_drawn_and_files_are_named(own, capsys):
     assert made.fit == "squash"
     said = capsys.readouterr().out
     assert "image_folder, 2 classes: 14 / 3 / 3 images" in said
-    assert "near-duplicates and data.groups: no two stay together" in said
+    assert "near-duplicates and data.groups: no two images stay together" in said
 
 
 @pytest.mark.parametrize("how", ["crop", "pad"])

@@ -99,6 +99,17 @@ def test_own_images_are_told_of_with_their_classes_and_private_pictures(cfg):
     assert "a better recipe" not in text
 
 
+def test_a_student_is_small_only_beside_its_teacher(cfg):
+    """Of one's own images it has the network of its teacher."""
+    models = made_models("image_folder")
+    for name, parameters, said in (("train_student", 1000, "a small network"), ("train_effnet", 10, "for images of")):
+        rung = models[name]
+        models[name] = dataclasses.replace(rung, provenance=rung.provenance | {"parameters": parameters})
+        taught = cfg.model_copy(update={"distill": cfg.distill.model_copy(update={"teacher": "train_effnet"})})
+        (row,) = [line for line in written(models, taught).splitlines() if "taught by the labels alone" in line]
+        assert said in row
+
+
 def test_a_model_that_answers_one_class_is_warned_of(cfg):
     models = made_models("image_folder")
     test = models["train_baseline"].test

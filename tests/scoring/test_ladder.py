@@ -90,6 +90,13 @@ def test_confused_pairs_by_hand():
     assert [count.tolist() for count in counts] == [[40, 20], [40, 0]]
 
 
+def test_arrows_between_classes_point_right_in_any_script():
+    """Drawn as it is, `صورة → flower` would run from right to left, and read as the reverse."""
+    model = made_models()["train_baseline"]
+    pairs, _ = ladder.confused({"a": dataclasses.replace(model, classes=("صورة", "flower", "צורה"))}, by="a")
+    assert pairs == ["\u2068صورة\u2069 → flower", "flower → \u2068צורה\u2069"]
+
+
 def test_class_accuracies_by_hand():
     models = {name: made_models()[name] for name in ("train_baseline", "train_noaug")}
     np.testing.assert_allclose(ladder.class_accuracies(models), [[0, 0.5, 1], [0, 1, 1]])

@@ -5,6 +5,7 @@ date and no version. Series take COLORS in order: Paul Tol's medium-contrast sch
 which color-blind people can tell apart and whose grays are evenly spread.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
 from ladder.core.artifacts import files
+from ladder.drawing import fonts
 
 COLORS = ("#004488", "#EECC66", "#994455", "#6699CC", "#997700", "#EE99AA")  # neighbors far apart in gray
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -27,9 +29,9 @@ WHITE_TEXT_ABOVE = 0.35  # the share whose color is as far from white as from bl
 WHITE_TEXT_ABOVE_COLOR = float(SHARE_SCALE(WHITE_TEXT_ABOVE))  # the same, as a place on the color scale
 
 DPI = 150
-FONT, TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = "DejaVu Sans", 13, 10, 8  # the font comes with matplotlib
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 13, 10, 8
 STYLE = {
-    "font.family": FONT,
+    "font.family": fonts.FONT,  # it comes with matplotlib
     "font.size": TEXT_SIZE,
     "text.color": INK,
     "text.parse_math": False,  # class names are anybody's
@@ -55,10 +57,14 @@ STYLE = {
 @contextmanager
 def canvas(path: str | Path, width: float, height: float) -> Iterator[Figure]:
     """A figure of `width` x `height` inches to draw on; written to `path` (PNG) at the end unless there is an error."""
-    with matplotlib.style.context(["default", STYLE]):
+    with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", r"Glyph \d+ .* missing from font"
+        )  # one for each letter: `fonts.hint` says it
         figure = Figure(figsize=(width, height), dpi=DPI)
         FigureCanvasAgg(figure)
         yield figure
+        fonts.complete(figure)
         with files.atomic(path) as temporary:
             figure.savefig(
                 temporary, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.15, metadata={"Software": None}

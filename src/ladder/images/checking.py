@@ -7,6 +7,7 @@ import numpy as np
 from ladder.core.types import Part, Source
 from ladder.images import decode, folders, grouping
 from ladder.images.layouts import Layout
+from ladder.images.names import padded, width
 
 PAIRS = 5  # named
 
@@ -25,8 +26,8 @@ def described(path: Path, layout: Layout, source: Source, group: np.ndarray) -> 
     counts = [np.bincount(part.labels, minlength=len(source.classes)) for part in found.values()]
     rows += [[name, *(f"{count[label]:,}" for count in counts)] for label, name in enumerate(source.classes)]
     rows.append(["all", *(f"{count.sum():,}" for count in counts)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(padded, row, widths)).rstrip() for row in rows]
     lines.append(_sizes(path, layout))
     lines += grouping.described(source, group)
     return lines + _in_two_classes(source, list(found.values()), group)
@@ -48,4 +49,5 @@ def _in_two_classes(source: Source, parts: list[Part], group: np.ndarray) -> lis
     if not pairs:
         return []
     shown = "; ".join(f"{source.files[first]} and {source.files[index]}" for first, index in pairs[:PAIRS])
-    return [f"{len(pairs):,} pairs belong together and lie in two classes, look at them: {shown}"]
+    belong = f"{len(pairs):,} pairs belong" if len(pairs) > 1 else "two images belong"
+    return [f"{belong} together and lie in two classes, look at them: {shown}"]

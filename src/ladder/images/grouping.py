@@ -12,6 +12,8 @@ from ladder.core.types import Source
 from ladder.images import near_duplicates
 from ladder.params import Data
 
+NAMED = 3  # files
+
 
 def groups(source: Source, data: Data) -> np.ndarray:
     """The group of each image of an image folder, by id: int64 (N,), 0 to the number of groups.
@@ -40,10 +42,15 @@ def named(files: tuple[str, ...], pattern: str) -> np.ndarray:
 
 
 def described(source: Source, group: np.ndarray) -> list[str]:
-    """What there is to say of the groups: how many, and whether the parts that the folder brings share any."""
-    sizes = np.unique(group, return_counts=True)[1]
+    """What there is to say of the groups: how many, the largest, and whether parts that the folder brings share any."""
+    numbers, sizes = np.unique(group, return_counts=True)
     shared = sizes[sizes > 1]
-    kept = f"{shared.sum():,} images stay together in {len(shared):,} groups" if len(shared) else "no two stay together"
+    kept = "no two images stay together"
+    if len(shared):
+        largest = [source.files[index] for index in np.flatnonzero(group == numbers[sizes.argmax()])]
+        named = ", ".join([*largest[:NAMED], *(["..."] if len(largest) > NAMED else [])])
+        together = f"{shared.sum():,} images stay together in {len(shared):,} groups"
+        kept = f"{together}, {len(largest):,} in the largest ({named})"
     lines = [f"near-duplicates and data.groups: {kept}"]
     trained = set(group[source.train.ids].tolist())
     for name, part in (("validation", source.val), ("test", source.test)):

@@ -24,3 +24,14 @@ def is_text(name: str) -> bool:
 def composed(name: str) -> str:
     """The one spelling (NFC) of names that look alike: macOS writes `é` as `e` and an accent."""
     return unicodedata.normalize("NFC", name)
+
+
+def padded(name: str, columns: int) -> str:
+    """With spaces up to so many columns of a terminal."""
+    return name + " " * (columns - width(name))
+
+
+def width(name: str) -> int:
+    """Columns that a terminal takes: two for Chinese, Japanese and Korean letters, none for accents by themselves."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in name)
+    return len(name) + wide - sum(unicodedata.category(letter) in ("Mn", "Cf") for letter in name)

@@ -15,7 +15,7 @@ import pandas as pd
 from ladder import params
 from ladder.core.types import Predictions
 from ladder.reporting import markdown, page, tracked
-from ladder.scoring import ladder, scores
+from ladder.scoring import ladder, scores, tables
 
 # Test accuracies of the reference system (a Colab notebook in PyTorch and timm), from one run each: ImageNet weights,
 # images enlarged to 224 px, the official CIFAR-10.
@@ -114,6 +114,8 @@ def values(
     """
     first = next(iter(models.values()))
     rungs = {name: _rung(name, models, measured[name], cfg.aug.enabled and name in augmented) for name in models}
+    for rung in rungs.values():  # than the student's teacher
+        rung["is_small"] = rung["about"]["parameters"] < models[cfg.distill.teacher].provenance["parameters"]
     return {
         "source": first.provenance["source"],
         "source_digest": first.provenance["source_digest"],
@@ -181,7 +183,7 @@ def _warnings(model: Predictions, confidence: float) -> list[str]:
 def _counts(model: Predictions) -> dict[str, tuple[int, int]]:
     """Class -> numbers of its validation and test images."""
     val, test = (np.bincount(part.labels, minlength=len(model.classes)).tolist() for part in (model.val, model.test))
-    return {name: (v, t) for name, v, t in zip(model.classes, val, test, strict=True)}
+    return {tables.isolated(name): (v, t) for name, v, t in zip(model.classes, val, test, strict=True)}
 
 
 def _rung(

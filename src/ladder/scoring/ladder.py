@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ladder.core.types import Predictions
-from ladder.scoring import comparisons, scores
+from ladder.scoring import comparisons, scores, tables
 
 CONFUSED_PAIRS = 10
 
@@ -115,7 +115,8 @@ def confused(models: Mapping[str, Predictions], by: str) -> tuple[list[str], lis
     most = np.argsort(-errors, axis=None, kind="stable")[:CONFUSED_PAIRS]
     actual, predicted = np.unravel_index(most[errors.ravel()[most] > 0], errors.shape)
     classes = models[by].classes
-    pairs = [f"{classes[a]} → {classes[p]}" for a, p in zip(actual, predicted, strict=True)]
+    named = [tables.isolated(name) for name in classes]
+    pairs = [f"{named[a]} → {named[p]}" for a, p in zip(actual, predicted, strict=True)]
     return pairs, [count[actual, predicted] for count in counts.values()]
 
 

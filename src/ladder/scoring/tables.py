@@ -1,5 +1,6 @@
 """Scores as the tables that DVC's templates and people read."""
 
+import unicodedata
 from collections.abc import Mapping
 
 import numpy as np
@@ -48,3 +49,12 @@ def interval(headline: Mapping[str, float], confidence: float) -> str:
     """The interval around accuracy of `scores.headline`, in words and percent."""
     low, high = 100 * headline["accuracy_low"], 100 * headline["accuracy_high"]
     return f"{100 * confidence:g}% interval {low:.2f} to {high:.2f}%"
+
+
+def isolated(name: str) -> str:
+    """A class' name as part of a line: what is written from right to left leaves the order of all beside it alone.
+
+    Source: Unicode Standard Annex 9, first strong isolates.
+    """
+    runs_left = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in name)
+    return f"\u2068{name}\u2069" if runs_left else name
