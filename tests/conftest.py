@@ -9,6 +9,9 @@ from pathlib import Path
 # Before torch is imported, and for the processes that tests start: tiny work is slower on two threads than on one, and
 # far slower where other processes want the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What `make` tells those below it: with it, a make that a test starts prints where it is and takes over its caller's flags.
+for told in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"):
+    os.environ.pop(told, None)
 
 import numpy as np
 import pytest
