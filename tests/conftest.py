@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 # Before torch is imported, and for the processes that tests start: tiny work is slower on two threads than on one, and
 # far slower where other processes want the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# What `make` tells those below it: with it, a make that a test starts prints where it is and takes over its caller's flags.
+# What `make` tells those below it: a make that a test starts would print where it is, and take over its caller's flags.
 for told in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"):
     os.environ.pop(told, None)
+# Where the tests run in a shell's background, Ctrl-C is ignored, which the processes that they start would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import pytest
