@@ -23,7 +23,7 @@ OUTPUTS = [
 
 def main() -> None:
     deployed = [f"{rung}_{precision}" for rung in benchmark.DEPLOYED for precision in benchmark.PRECISIONS]
-    inputs = ["data/split", "models/quantize", *(f"models/{rung}" for rung in benchmark.RUNGS)]
+    inputs = ["data/split", "deployed", *(f"models/{rung}" for rung in benchmark.RUNGS)]
     inputs += [f"metrics/{name}.json" for name in (*benchmark.RUNGS, *deployed)]
     with runs.stage("benchmark", lambda p: p.benchmarking(), inputs=inputs, outputs=OUTPUTS) as run:
         hardware, queries, seconds = run.params.hardware, run.params.queries, run.params.seconds

@@ -21,7 +21,7 @@ def main() -> None:
         *(f"predictions/trained/{rung}.npz" for rung in RUNGS),
     ]
     answers = [f"predictions/deployed/{rung}_{kind}.npz" for rung in RUNGS for kind in PRECISIONS]
-    with runs.stage("quantize", lambda p: p.quantizing(), inputs=inputs, outputs=["models/quantize", *answers]) as run:
+    with runs.stage("quantize", lambda p: p.quantizing(), inputs=inputs, outputs=["deployed", *answers]) as run:
         split = splits.load("data/split")
         calibration = quantization.spread(split.train.images, run.params.calibration_images)
         for rung in RUNGS:
@@ -41,7 +41,7 @@ def quantize(rung: str, split: Split, calibration: np.ndarray, coverage: float) 
         data, precision = made.SerializeToString(), PRECISIONS[kind]
         provenance = trained | {"precision": precision}
         about = {"classes": list(split.classes), **splits.taken(split), "fit": split.fit, "images": sizes, **provenance}
-        onnx_files.save(f"models/quantize/{rung}_{kind}.onnx", data, about)
+        onnx_files.save(f"deployed/{rung}_{kind}.onnx", data, about)
         val, test = (_answers(data, part) for part in (split.val, split.test))
         predictions.save(f"predictions/deployed/{rung}_{kind}.npz", Predictions(val, test, split.classes, provenance))
         accuracy = (val.logits.argmax(1) == val.labels).mean()

@@ -115,7 +115,8 @@ def test_heavy_outputs_are_cached_and_small_ones_are_in_git():
     for name, stage in STAGES.items():
         for out in stage.get("outs", []):
             small = isinstance(out, dict)
-            assert list(out.values()) == [{"cache": False}] if small else out.startswith(("data/", "models/", "pred"))
+            heavy = ("data/", "models/", "deployed", "predictions/")
+            assert list(out.values()) == [{"cache": False}] if small else out.startswith(heavy)
         for entry in stage.get("metrics", []) + stage.get("plots", []):
             assert next(iter(entry.values()))["cache"] is False, f"{name}: {entry}"
 

@@ -134,7 +134,7 @@ def test_pictures_of_them_lie_where_git_does_not_look(there):
 
 @pytest.mark.slow
 def test_the_cards_lines_answer_as_predict_does(there, capsys):
-    model, answered = Path("models/quantize/distill_static.onnx"), Path("answered")
+    model, answered = Path("deployed/distill_static.onnx"), Path("answered")
     answered.mkdir(exist_ok=True)
     from ladder import params
     from ladder.deploy import onnx_files

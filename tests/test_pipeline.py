@@ -121,7 +121,7 @@ def test_the_gate_passes_on_a_clone_and_names_what_does_not_belong_together(whol
     for problem in (
         "metrics/train_aug.json is not what evaluate@train_aug wrote",
         "plots/train_aug/confusion.png, a result of evaluate@train_aug, is missing",
-        "ensemble is not up to date: `dvc repro` runs it",  # the first one that reaches scores.py
+        "inspect is not up to date: `dvc repro` runs it",  # the first one that reaches scores.py
     ):
         assert problem in output
     (clone.folder / "dvc.lock").unlink()
@@ -137,12 +137,13 @@ def test_a_clone_takes_from_a_remote_what_it_needs_and_no_more(whole, tmp_path):
         each.run("dvc", "remote", "add", "--local", "--default", "shared", str(tmp_path / "remote"))
     whole.run("dvc", "push", "--quiet")
 
-    student = "models/quantize/distill_static.onnx"
+    student = "deployed/distill_static.onnx"
     clone.run("dvc", "pull", student)
-    assert [path.name for path in (clone.folder / "models").rglob("*") if path.is_file()] == ["distill_static.onnx"]
+    assert [path.name for path in (clone.folder / "deployed").iterdir()] == ["distill_static.onnx"]
+    assert not (clone.folder / "models").exists()
     assert (clone.folder / student).read_bytes() == (whole.folder / student).read_bytes()
 
-    clone.run("dvc", "pull", "models/quantize")  # or DVC takes the folder for a changed one
+    clone.run("dvc", "pull", "deployed")  # or DVC takes the folder for a changed one
     assert not ran(clone.run("dvc", "repro", "--pull", "--allow-missing"))
     scores = clone.folder / "src/ladder/scoring/scores.py"
     scores.write_text(scores.read_text() + "\n# a comment\n")
@@ -182,7 +183,7 @@ def test_a_second_run_two_stages_at_a_time_writes_the_same_bytes(whole):
 @pytest.mark.slow
 def test_however_a_stage_is_run_its_bytes_are_the_same(whole):
     """On a terminal, from another folder, in a temporary experiment and in a queued one."""
-    again = ["--force", "--no-run-cache"]
+    again = ["--force"]  # the run cache is not asked then
     on_a_terminal(whole.folder / "src", "dvc", "repro", *again, "../dvc.yaml:train_baseline")
     assert whole.run("git", "status", "--porcelain") == ""
 

@@ -75,7 +75,7 @@ def test_a_table_with_runners_up(clone, capsys):
     write_image(Path("a.png"), "red")
     assert run("a.png") == 0
     header, row, _, said = capsys.readouterr().out.splitlines()
-    assert said == "answered by models/quantize/distill_static.onnx: red, green, blue"
+    assert said == "answered by deployed/distill_static.onnx: red, green, blue"
     assert header.split() == ["file", "class", "probability", "then"]
     assert row.split()[:3] == ["a.png", "red", "100.0%"]
     assert row.endswith("green 0.0%, blue 0.0%")
@@ -92,7 +92,7 @@ def test_csv_has_a_row_for_each_image_and_says_the_model_aside(clone, capsys):
         ("f/b, c.png", "red", "green"),
     ]
     assert all(float(row["probability"]) > float(row["probability_2"]) >= 0 for row in rows)
-    assert err.splitlines()[-1].startswith("predict: answered by models/quantize/distill_static.onnx")
+    assert err.splitlines()[-1].startswith("predict: answered by deployed/distill_static.onnx")
 
 
 def test_csv_of_nothing_is_its_header(clone, capsys):
@@ -491,9 +491,9 @@ def test_without_any_model_it_says_how_to_get_one(clone, capsys):
 
 
 def test_names_and_paths(clone):
-    quantized = write_onnx(clone / "models/quantize/train_resnet_static.onnx")
+    quantized = write_onnx(clone / "deployed/train_resnet_static.onnx")
     assert predict.find("train_resnet_static") == quantized
-    assert predict.find("models/quantize/train_resnet_static.onnx") == quantized
+    assert predict.find("deployed/train_resnet_static.onnx") == quantized
     assert predict.find(str(quantized)) == quantized
     mine = write_onnx(Path("mine.onnx"))
     assert predict.find("mine.onnx") == mine

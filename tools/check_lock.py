@@ -54,7 +54,7 @@ def changed(stages: dict[str, dict[str, Any]]) -> list[str]:
     for name, stage in stages.items():
         for out in stage.get("outs", []):
             path = Path(out["path"])
-            if out["path"] not in tracked and path.parts[0] in ("data", "models", "predictions", "my_report.html"):
+            if out["path"] not in tracked and path.parts[0] in ("data", "models", "deployed", "predictions", "my_report.html"):
                 continue
             if out["path"] not in tracked:
                 problems.append(f"{path}, a result of {name}, is not in Git")

@@ -17,7 +17,7 @@ from ladder.core.errors import InputError, exit_on_input_error
 from ladder.deploy import onnx_files
 from ladder.reporting import markdown, model_card
 
-MADE, FOLDER = Path("models/quantize"), Path("release")
+MADE, FOLDER = Path("deployed"), Path("release")
 MODEL = MADE / "distill_static.onnx"
 
 
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def recorded() -> str:
-    """The md5 of models/quantize in dvc.lock."""
+    """The md5 of deployed in dvc.lock."""
     try:
         lock = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))
         outs = lock["stages"]["quantize"]["outs"]

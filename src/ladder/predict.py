@@ -35,7 +35,7 @@ from ladder.images.names import printable
 from ladder.scoring import uncertainty as us
 
 ROOT = Path(__file__).resolve().parents[2]
-OWN, RELEASED = Path("models/quantize/distill_static.onnx"), Path("release/student_int8.onnx")
+OWN, RELEASED = Path("deployed/distill_static.onnx"), Path("release/student_int8.onnx")
 BATCH = 64  # images; bounds memory
 NAMED = 10  # classes or files in a line
 SOURCES = {
@@ -97,14 +97,14 @@ def find(name: str | None) -> Path:
         tried = [ROOT / OWN, ROOT / RELEASED]
     else:
         tried = [Path(name), ROOT / name, ROOT / "models" / name]
-        tried += [ROOT / folder / f"{name}.onnx" for folder in ("models/quantize", "release")]
+        tried += [ROOT / folder / f"{name}.onnx" for folder in ("deployed", "release")]
     for path in tried:
         is_onnx = path.suffix == ".onnx" and os.path.isfile(path)  # unlike Path.is_file, whatever the name
         if is_onnx or os.path.isfile(path / "model.json"):
             return path
     known = sorted(Path(path).parent.name for path in glob("models/*/model.json", root_dir=ROOT))
     known += sorted(
-        Path(path).stem for folder in ("models/quantize", "release") for path in glob(f"{folder}/*.onnx", root_dir=ROOT)
+        Path(path).stem for folder in ("deployed", "release") for path in glob(f"{folder}/*.onnx", root_dir=ROOT)
     )
     have = f"there are {', '.join(known)}" if known else "there are none yet"
     if name is None:

@@ -65,7 +65,7 @@ def save_metrics(split) -> None:
 
 
 def save_onnx(split) -> None:
-    onnx_files.save("models/quantize/a.onnx", bytes(range(256)) * 3, {"classes": ["cat", "dog"], "image_size": 32})
+    onnx_files.save("deployed/a.onnx", bytes(range(256)) * 3, {"classes": ["cat", "dog"], "image_size": 32})
 
 
 def save_pretrained(split) -> None:
@@ -136,7 +136,7 @@ KINDS = {
         lambda split: splits.save("data/split", split), lambda: astuple(splits.load_part("data/split", "val"))
     ),
     "ImageNet weights": Kind(save_pretrained, lambda: astuple(pretrained.load("data/weights/a"))),
-    "ONNX model": Kind(save_onnx, lambda: onnx_files.about("models/quantize/a.onnx")),
+    "ONNX model": Kind(save_onnx, lambda: onnx_files.about("deployed/a.onnx")),
     "metrics": Kind(save_metrics, lambda: metrics.load("a"), exact=False),  # Git has those, and they are floats alone
     "resume state": Kind(save_state, restore),
     "finished state": Kind(save_finished, forget),

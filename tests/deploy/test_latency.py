@@ -177,7 +177,7 @@ def test_stage(benchmarked, monkeypatch, capsys):
     assert len(set(layers.split(" of "))) == 1, "all layers run in int8"
     assert (read["peak_memory_mb"] > 20).all()
     assert by_name.loc["train_resnet_static", "peak_memory_mb"] < by_name.loc["train_resnet", "peak_memory_mb"]
-    size = Path("models/quantize/distill_static.onnx").stat().st_size
+    size = Path("deployed/distill_static.onnx").stat().st_size
     assert by_name.loc["distill_static", "file_mb"] == pytest.approx(size / 1e6)
 
     headline = json.loads(Path("metrics/benchmark.json").read_text())
@@ -195,7 +195,7 @@ def test_stage(benchmarked, monkeypatch, capsys):
 
 def test_a_part_of_the_deployed_models_is_no_traceback(benchmarked):
     """As `dvc pull` of one of the files leaves it."""
-    Path("models/quantize/train_resnet_float.onnx").unlink()
+    Path("deployed/train_resnet_float.onnx").unlink()
     with pytest.raises(InputError, match=r"train_resnet_float\.onnx is missing: `dvc repro quantize` makes it"):
         main("benchmark")
 

@@ -326,10 +326,10 @@ def test_stage(rungs, capsys):
             read = predictions.load(f"predictions/deployed/{name}_{kind}.npz")
             assert np.array_equal(read.test.ids, rungs.test.ids)
             assert read.provenance["precision"] == precision
-            about = onnx_files.about(f"models/quantize/{name}_{kind}.onnx")
+            about = onnx_files.about(f"deployed/{name}_{kind}.onnx")
             assert about["classes"] == list(rungs.classes)
             assert (about["image_size"], about["arch"], about["precision"]) == (8, arch, precision)
-            ran = onnx_runtime.predict(f"models/quantize/{name}_{kind}.onnx", rungs.test.images)
+            ran = onnx_runtime.predict(f"deployed/{name}_{kind}.onnx", rungs.test.images)
             np.testing.assert_array_equal(ran, read.test.logits)
         np.testing.assert_allclose(
             predictions.load(f"predictions/deployed/{name}_float.npz").test.logits, pytorch.logits, rtol=1e-3, atol=1e-4
@@ -341,13 +341,13 @@ def test_a_failing_stage_leaves_nothing(rungs, monkeypatch):
     monkeypatch.setattr(quantization, "LARGEST_DIFFERENCE", -1.0)
     with pytest.raises(InputError, match="differ from PyTorch's"):
         main("quantize")
-    assert not Path("models/quantize").exists()
+    assert not Path("deployed").exists()
     assert not list(Path("predictions").glob("*_float.npz"))
 
 
 def test_a_missing_model_is_named(workspace):
     with pytest.raises(InputError, match=r"distill_static\.onnx holds no deployed model: .*dvc repro quantize"):
-        onnx_files.about("models/quantize/distill_static.onnx")
+        onnx_files.about("deployed/distill_static.onnx")
 
 
 def write_accuracies(**accuracies: float) -> None:

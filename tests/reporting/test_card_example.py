@@ -38,11 +38,11 @@ def photos() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
 def test_the_example_answers_as_predict_does(run, fit, capsys):  # noqa: F811
-    model = Path("models/quantize/distill_static.onnx")
+    model = Path("deployed/distill_static.onnx")
     about = onnx_files.about(model)
     about |= {"classes": ["red", "green", "blue"], "fit": fit}
     onnx_files.save(model, write_onnx(Path("made.onnx")).read_bytes(), about)
-    record(runpy.run_path(str(TOOL))["folder_md5"](Path("models/quantize")))
+    record(runpy.run_path(str(TOOL))["folder_md5"](Path("deployed")))
     release()
     capsys.readouterr()
     (code,) = re.findall(r"(?s)  ```python\n(.*?)  ```", Path("release/README.md").read_text())

@@ -34,7 +34,7 @@ def variants(hardware: Hardware, device: str) -> list[Variant]:
         for place in places
     ]
     deployed = [
-        Variant(rung, f"{rung}_{precision}", "ONNX Runtime", "cpu", Path(f"models/quantize/{rung}_{precision}.onnx"))
+        Variant(rung, f"{rung}_{precision}", "ONNX Runtime", "cpu", Path(f"deployed/{rung}_{precision}.onnx"))
         for rung in DEPLOYED
         for precision in PRECISIONS
     ]
