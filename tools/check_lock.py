@@ -16,6 +16,7 @@ import yaml
 from ladder.core.errors import InputError, exit_on_input_error
 
 LOCK = Path("dvc.lock")
+NOT_IN_GIT = ("data", "models", "deployed", "predictions", "my_report.html")  # results that only a cache holds
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def changed(stages: dict[str, dict[str, Any]]) -> list[str]:
     for name, stage in stages.items():
         for out in stage.get("outs", []):
             path = Path(out["path"])
-            if out["path"] not in tracked and path.parts[0] in ("data", "models", "deployed", "predictions", "my_report.html"):
+            if out["path"] not in tracked and path.parts[0] in NOT_IN_GIT:
                 continue
             if out["path"] not in tracked:
                 problems.append(f"{path}, a result of {name}, is not in Git")
