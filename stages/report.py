@@ -7,7 +7,7 @@ from ladder.core import runs
 from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import InputError, exit_on_input_error
 from ladder.drawing import fonts, ladder_plots
-from ladder.reporting import markdown, report
+from ladder.reporting import data, markdown, report
 from ladder.scoring import ensembling, ladder, metrics, scores
 
 FOLDER = "plots/report"
@@ -20,7 +20,7 @@ def main() -> None:
     answers = every.answers()
     asked = params.read()
     inputs = ["ladder.yaml", "data/split/test", "data/split/split.json", *answers.values(), markdown.TEMPLATES]
-    inputs += [report.DOUBTS, *report.shown(asked.data.pictures)]
+    inputs += [report.DOUBTS, data.OVERLAPS, data.CORRUPTED, *report.shown(asked.data.pictures)]
     fixed, broken = (f"{asked.data.pictures}/report/{name}.png" for name in ("fixed", "broken"))
     outputs = [asked.report.page, *OUTPUTS, fixed, broken]
     with runs.stage("report", report.settings, inputs=inputs, outputs=outputs) as run:

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from ladder.drawing import ladder_plots
 from ladder.reporting import markdown, page, report
 from ladder.scoring import ladder, scores
 from loaded import packages
-from made import CLASSES, LADDER, TEST, made_models
+from made import CLASSES, LADDER, TEST, made_models, save_data_tables
 
 SCRIPT = ROOT / "stages/report.py"
 
@@ -42,7 +43,9 @@ def save_doubts() -> None:
     """What `uncertainty` leaves for the page."""
     row = {"model": "distill", "method": "one pass"} | dict.fromkeys(report.MEASURES, 0.5)
     files.write_csv(report.DOUBTS, pd.DataFrame([row, row | {"model": "ensemble", "method": "vote", "auroc": None}]))
-    for path in report.shown("plots"):
+    save_data_tables()
+    for path in map(Path, report.shown("plots")):
+        path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (64, 48), "white").save(path)
 
 
@@ -369,6 +372,20 @@ def test_the_page_says_what_the_text_says_and_holds_its_pictures(stage, models, 
     inside = {base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in shown_page.pictures}
     assert inside == {(workspace / path).read_bytes() for path in (*files_shown, *report.shown("plots"))}
     assert not re.search(r"(src|href)=\"(?!data:|#|benchmark\.html)", html), "it needs no other file, and no network"
+
+
+def test_the_page_says_what_the_data_hold_and_what_corruptions_cost(stage, models, workspace):
+    stage.main()
+    html = (workspace / "report.html").read_text(encoding="utf-8")
+    shown = [table for table in Page(html).tables if table[0][0] in ("part", "corruption")]
+    assert shown == [
+        [["part", "images", "again in", "equal", "equal or nearly so", "share (%)"],
+         ["test", "1,200", "train", "3", "30", "2.50"], ["test", "1,200", "val", "3", "6", "0.50"]],
+        [["corruption", "strength", "train_noaug", "train_aug"],
+         ["none", "0", "72.00", "73.00"], ["noise", "0.06", "61.00", "71.50"]],
+    ]  # fmt: skip
+    assert "on 2,000 test images" in html
+    assert "wider than 4.00 points" in html
 
 
 def test_classes_and_confusions_are_those_of_the_tracked_files(stage, models, workspace):

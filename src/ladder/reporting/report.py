@@ -14,7 +14,7 @@ import pandas as pd
 
 from ladder import params
 from ladder.core.types import Predictions
-from ladder.reporting import markdown, page, tracked
+from ladder.reporting import data, markdown, page, tracked
 from ladder.scoring import ladder, scores, tables
 
 # Test accuracies of the reference system (a Colab notebook in PyTorch and timm), from one run each: ImageNet weights,
@@ -69,9 +69,10 @@ RECIPES = {"train_noaug": "train_baseline", "train_resnet": "train_aug"}
 
 
 def shown(pictures: str) -> list[str]:
-    """The pictures of `uncertainty` that the page holds; those of images lie in the folder `pictures`."""
+    """The pictures of earlier stages that the page holds; those of images lie in the folder `pictures`."""
     drawn = [f"plots/uncertainty/{name}.png" for name in ("reliability", "risk_coverage")]
-    return drawn + [f"{pictures}/uncertainty/{name}.png" for name in ("most_uncertain", "confidently_wrong")]
+    of_images = [f"{pictures}/uncertainty/{name}.png" for name in ("most_uncertain", "confidently_wrong")]
+    return [*drawn, *of_images, *data.shown(pictures)]
 
 
 def settings(p: params.Params) -> Settings:
@@ -151,7 +152,7 @@ def html(given: Mapping[str, Any], models: Mapping[str, Predictions]) -> str:
     """The page: the text of report.md and more, with the pictures of this tree. What it shows of one model, it shows
     of the best on validation and of the deployed student.
 
-    Raises: InputError for a picture or table of `uncertainty` that is missing.
+    Raises: InputError for a picture or table of an earlier stage that is missing.
     """
     closer = [name for name in dict.fromkeys((given["best"]["name"], STUDENT)) if name in models]
     return page.html(
@@ -160,6 +161,7 @@ def html(given: Mapping[str, Any], models: Mapping[str, Predictions]) -> str:
             **given,
             closer=[_closer(name, models[name], given["scores_confidence"]) for name in closer],
             doubts=tracked.rows(DOUBTS, ("model", "method", *MEASURES)),
+            **data.values(),
         )
     )
 
