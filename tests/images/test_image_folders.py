@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import subprocess
 import sys
 import tarfile
 import types
@@ -183,6 +184,28 @@ def test_bad_layouts_and_images(tmp_path, tree, message, name):
     path = write(tmp_path / name, tree)
     with pytest.raises(InputError, match=f"(?s)^{path}.*{message}"):
         sources.read(own(tmp_path / name))
+
+
+ODD = {
+    "flat parts": {"train/1.png": b"", "val/1.png": b"", "test/1.png": b""},
+    "no text": {f"{letter}\udce9/1.png": b"" for letter in "abcd"},
+    "loose": {f"train/{letter}/x/1.png": b"" for letter in "abcd"},
+}
+
+
+@pytest.mark.parametrize("tree", ODD.values(), ids=ODD)
+def test_messages_are_the_same_however_python_orders_sets(tmp_path, tree):
+    write(tmp_path / "photos", tree)
+    code = "import sys, pathlib; from ladder.images import folders; folders.find(pathlib.Path(sys.argv[1]))"
+    said = set()
+    for seed in "0123":
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "photos")], env=environment, capture_output=True, check=False
+        )
+        said.add(done.stderr.partition(b"InputError: ")[2])
+    assert len(said) == 1
+    assert said.pop()
 
 
 def test_empty_class_folders(tmp_path):

@@ -49,7 +49,7 @@ def find(path: Path, listed: Mapping[str, bool]) -> Layout:
     folders = {name for name, is_folder in listed.items() if is_folder}
     folders |= {above for name in listed for above in _above(name)}
     top, is_in_parts = _top(path, folders)
-    inner = {name.removeprefix(top): name in folders for name in [*listed, *folders] if name.startswith(top)}
+    inner = {name.removeprefix(top): name in folders for name in [*listed, *sorted(folders)] if name.startswith(top)}
     inner = dict(sorted((name, is_folder) for name, is_folder in inner.items() if name))
     if is_in_parts:
         folder_of = _part_folders(path, inner)
@@ -133,7 +133,7 @@ def _classes(path: Path, inner: Mapping[str, bool], folder: str) -> dict[str, li
         files = classes.setdefault(found, [])
         files += [] if is_folder else [name]
     # DVC, CSV and JSON files hold text, so that names written in another encoding would fail far from here.
-    problems = [f"{name} is no UTF-8 (Latin-1?): rename it" for name in bad - {None}]
+    problems = [f"{name} is no UTF-8 (Latin-1?): rename it" for name in sorted(bad - {None})]
     if problems:
         raise InputError(listed_problems(path, "names are no text", problems))
     return dict(sorted(classes.items()))  # by class, not by path: "cat 2/" comes before "cat/", but "cat 2" after "cat"
@@ -157,8 +157,8 @@ def _check_classes(path: Path, parts: dict[str, dict[str, list[str]]], folder_of
             )
     if not folder_of["train"] and all(map(_part_of, classes)):
         raise InputError(
-            f"{path}: {', '.join(f'{name}/' for name in classes)} hold images, and no folders of classes: expected"
-            f" {EXPECTED}"
+            f"{path}: {', '.join(f'{name}/' for name in sorted(classes))} hold images, and no folders of classes:"
+            f" expected {EXPECTED}"
         )
     if len(classes) < 2:
         raise InputError(f"{path} has the one class {', '.join(classes)}: at least two are needed")
