@@ -133,7 +133,7 @@ def _classes(path: Path, inner: Mapping[str, bool], folder: str) -> dict[str, li
         files = classes.setdefault(found, [])
         files += [] if is_folder else [name]
     # DVC, CSV and JSON files hold text, so that names written in another encoding would fail far from here.
-    problems = [f"{name} is no UTF-8 (Latin-1?): rename it" for name in sorted(bad - {None})]
+    problems = [f"{name} is no UTF-8 (Latin-1?): rename it" for name in sorted(filter(None, bad))]
     if problems:
         raise InputError(listed_problems(path, "names are no text", problems))
     return dict(sorted(classes.items()))  # by class, not by path: "cat 2/" comes before "cat/", but "cat 2" after "cat"
