@@ -166,8 +166,10 @@ def test_an_experiment_in_a_temporary_folder_runs_its_own_code(whole):
 
 @pytest.mark.slow
 def test_a_second_run_two_stages_at_a_time_writes_the_same_bytes(whole):
+    """As `make repro JOBS=2`, against plain `dvc repro`; `hardware.threads` says 1, whatever the environment does."""
     verify = ["python", "-m", "ladder.verifying.verify", "--jobs", "2"]
-    output = whole.run("env", f"PYTHONPATH={whole.folder / 'src'}", *verify)
+    output = whole.run("env", f"PYTHONPATH={whole.folder / 'src'}", "OMP_NUM_THREADS=2", *verify)
+    assert "2 at a time" in output
     assert "the second run wrote the same bytes" in output
     ours = {stage: len(outs(STAGES[stage])) for stage in STAGES if stage not in MEASURED}
     shown = {line.split()[0]: line.split()[1:] for line in output.splitlines() if re.fullmatch(r"\S+ +\d+ +\d+", line)}

@@ -1,4 +1,4 @@
-"""The pipeline itself: several stages at a time give the bytes of one at a time; several machines' work is united."""
+"""The pipeline itself on several machines, whose work is united."""
 
 import os
 import subprocess
@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from dvcfile import STAGES, downstream, outs
 from pipeline import Pipeline, ran
-
-MEASURED = downstream({"benchmark"})  # whose bytes a clock decides
 
 
 def clone(source: Pipeline, folder: Path) -> Pipeline:
@@ -28,31 +25,6 @@ def repro(made: Pipeline, *arguments: str) -> str:
     done = subprocess.run(command, cwd=made.folder, env=environment, text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def contents(made: Pipeline) -> dict[str, bytes]:
-    """All files that stages write, but what a clock measures."""
-    measured = set().union(*(outs(STAGES[name]) for name in MEASURED))
-    written = [made.folder / path for stage in STAGES.values() for path in outs(stage) - measured]
-    files = [file for path in written for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
-    return {str(file.relative_to(made.folder)): file.read_bytes() for file in files if file.is_file()}
-
-
-@pytest.mark.slow
-def test_two_at_a_time_give_the_bytes_of_one_at_a_time(tmp_path, monkeypatch):
-    start = pipeline.create(tmp_path / "start")
-    several, plain = clone(start, tmp_path / "several"), clone(start, tmp_path / "plain")
-    output = repro(several, "--jobs", "2")
-    assert f"{len(STAGES)} of {len(STAGES)} stages are stale or may become so; 2 at a time" in output
-    monkeypatch.setitem(pipeline.ENVIRONMENT, "OMP_NUM_THREADS", "2")  # hardware.threads says 1
-    assert ran(plain.run("dvc", "repro")) == set(STAGES)
-
-    ours, theirs = contents(several), contents(plain)
-    assert ours.keys() == theirs.keys()
-    assert [path for path in ours if ours[path] != theirs[path]] == []
-    recorded, expected = several.lock(), plain.lock()
-    assert {name for name in expected if recorded[name] != expected[name]} <= MEASURED
-    assert "up to date" in several.run("dvc", "repro")
 
 
 @pytest.mark.slow
