@@ -1,5 +1,6 @@
 """Several stages at a time: on small pipelines of shell stages, with DVC itself."""
 
+import json
 import os
 import pty
 import re
@@ -9,6 +10,7 @@ import sys
 import termios
 from pathlib import Path
 
+import psutil
 import pytest
 
 import small
@@ -223,6 +225,40 @@ def test_a_dvc_that_is_killed_leaves_no_stage_behind(tmp_path):
     assert process.returncode == 1
     assert errors.startswith("repro: only failed")
     assert not small.is_running(command)
+
+
+@pytest.mark.parametrize("age", [0, 3600], ids=["before it ended", "before another got its number"])
+def test_only_who_still_runs_is_in_the_way(tmp_path, age):
+    """DVC itself takes one that was killed and not yet waited for, or whose number another one has, for running."""
+    folder = small.create(tmp_path, DIAMOND)
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as process:
+        written = psutil.Process(process.pid).create_time() + 0.1 - age
+        note_of(process.pid, folder, written)
+        if not age:
+            done = repro(folder)
+            assert done.returncode == 1
+            assert f"(PID {process.pid}): dvc repro a" in done.stderr
+            assert started(folder) == []
+            note_of(process.pid, folder, written)
+            process.kill()
+            small.until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
+        done = repro(folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def note_of(process: int, folder: Path, written: float) -> None:
+    who = {"pid": process, "cmd": "dvc repro a"}
+    path = folder / ".dvc/tmp/rwlock"
+    path.write_text(json.dumps({"write": {str(folder / "a"): who}, "read": {str(folder / "b"): [who]}}))
+    os.utime(path, (written, written))
+
+
+def test_a_damaged_list_of_who_runs_is_named(tmp_path):
+    folder = small.create(tmp_path, DIAMOND)
+    (folder / ".dvc/tmp/rwlock").write_text("{")
+    done = repro(folder)
+    assert (done.returncode, started(folder)) == (1, [])
+    assert done.stderr.startswith("repro: Unable to read RWLock-file")
 
 
 def test_one_that_is_alone_runs_alone(tmp_path):

@@ -20,7 +20,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from ladder.core.errors import GOES_ON, InputError, exit_on_input_error
-from ladder.running import machine, plan
+from ladder.running import machine, noted, plan
 from ladder.running.choice import next_batch
 from ladder.running.display import Display
 from ladder.running.job import Job
@@ -59,6 +59,7 @@ def repro(targets: Sequence[str] = (), jobs: int | None = None) -> None:
     except DvcException as error:
         raise InputError(str(error)) from None
     with repo, _only_one(Path(repo.tmp_dir)) as held:
+        noted.forget_ended(repo)
         steps, looked_at = plan.steps(repo, targets)
         if not steps:
             print("Data and pipelines are up to date.")  # as DVC says it
