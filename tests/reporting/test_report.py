@@ -164,7 +164,9 @@ def test_every_number_is_that_of_its_source(stage, models, workspace):
 
 
 def test_cifar_stands_beside_the_reference(cfg):
-    rows = tables(written(made_models(), cfg))["Beside the reference"]
+    text = written(made_models(), cfg)
+    assert "The pixels alone cost about three points" in text
+    rows = tables(text)["Beside the reference"]
     assert [row["rung"].strip("`") for row in rows] == [name for name in LADDER.ladder if name in report.REFERENCE]
     assert rows[2] == {
         "rung": "`train_aug`",
@@ -180,7 +182,10 @@ def test_what_differs_from_the_reference_follows_provenance(cfg):
     models["train_aug"] = dataclasses.replace(models["train_aug"], provenance=like)
     rows = tables(written(models, cfg))["Beside the reference"]
     assert rows[1]["what differs here"] == "random initial weights, 32 px"
-    assert rows[2]["what differs here"] == "none of pixels, weights, image size"
+    assert rows[2]["what differs here"] == "none of pixels, weights, image size, architecture"
+    by_rung = {row["rung"].strip("`"): row["what differs here"] for row in rows}
+    assert by_rung["ensemble"].endswith("resnet18 + resnet18 for resnet18 + efficientnet_b0")
+    assert "three points" not in written(models, cfg), "it says so of the copy alone"
 
 
 @pytest.mark.parametrize("source", ["digits", "image_folder"])
