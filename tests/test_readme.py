@@ -1,8 +1,10 @@
 """Every command in README.md is run by a test or by CI, or is an exception with its reason."""
 
+import json
 import re
 import runpy
 import shutil
+import subprocess
 
 import pytest
 
@@ -187,6 +189,42 @@ def test_the_benchmark_page_is_that_of_the_tracked_files(monkeypatch):
     monkeypatch.chdir(ROOT)
     page = (ROOT / "docs/benchmark.md").read_text(encoding="utf-8")
     assert benchmark.text() == page, "`make results` brings docs/benchmark.md up to date"
+
+
+def test_what_release_0_1_0_reached_is_what_git_holds():
+    section = re.search(r"<!-- before -->\n.*?\(commit (\w+)\)(.*?)<!-- /before -->", README, flags=re.DOTALL)
+    assert section is not None
+    figures = re.findall(r"`(\w+)`[^`]*? (\d\d\.\d\d)", section[2])
+    assert len(figures) == 6
+    for name, percent in figures:
+        assert float(percent) == pytest.approx(100 * measured(section[1], name)["accuracy"], abs=1e-9)
+
+
+def test_what_a_release_changed_is_what_the_files_hold():
+    section = re.search(
+        r"`dvc metrics diff (\w+) main --targets ([^`]*)`.*?<!-- releases -->\n```\n(.*?)```\n<!-- /releases -->",
+        README,
+        flags=re.DOTALL,
+    )
+    assert section is not None
+    revision, paths, table = section.groups()
+    head, _, *rows = (line.split() for line in table.splitlines())
+    assert head == ["Path", "Metric", revision, "main", "Change"]
+    assert {row[0] for row in rows} == set(paths.split())
+    for path, metric, before, now, change in rows:
+        name = path.removeprefix("metrics/").removesuffix(".json")
+        was, is_now = measured(revision, name)[metric], json.loads((ROOT / path).read_text())[metric]
+        assert [float(before), float(now)] == pytest.approx([was, is_now], rel=1e-4)
+        assert float(change) == pytest.approx(is_now - was, rel=1e-3)
+
+
+def measured(revision: str, name: str) -> dict:
+    """The metrics of a model at a revision."""
+    command = ["git", "show", f"{revision}:metrics/{name}.json"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if shown.returncode:
+        pytest.skip(f"this clone is shallow and lacks {revision}: {shown.stderr.strip()}")
+    return json.loads(shown.stdout)
 
 
 def test_a_readme_without_a_section_is_refused(monkeypatch):
