@@ -63,13 +63,18 @@ def main(preset: str = "", rung: str = "", target: str = "", *changes: str) -> N
             distributed.run(rung, cfg.hardware.processes, train, rung, cfg, p.data, Path(folder))
         else:
             train(rung, cfg, p.data, Path(folder))
-        ended = [json.loads(line) for line in Clock(rung, Path(folder)).rows.read_text().splitlines()]
-    started = psutil.Process().create_time()
-    rows = [row | {"minutes": (row["ended"] - started) / 60} for row in ended]
+        rows = timed(rung, Path(folder))
     print("\n| epoch | minutes | validation accuracy (%) |\n| ---: | ---: | ---: |")
     for row in rows:
         print(f"| {row['epoch']} | {row['minutes']:.1f} | {markdown.percent(row['accuracy'])} |")
     print(summary(" ".join([preset, rung, *changes]), goal, rows))
+
+
+def timed(rung: str, folder: Path) -> list[dict[str, Any]]:
+    """A row per epoch: `epoch`, `accuracy`, and the `minutes` from this process' start to its end."""
+    started = psutil.Process().create_time()
+    ended = [json.loads(line) for line in Clock(rung, folder).rows.read_text().splitlines()]
+    return [row | {"minutes": (row["ended"] - started) / 60} for row in ended]
 
 
 def summary(what: str, goal: float, rows: Sequence[dict[str, Any]]) -> str:

@@ -13,6 +13,7 @@ import torch
 from imports import ROOT, SRC
 from ladder.core.artifacts import splits
 from ladder.core.errors import InputError
+from ladder.training import loop
 
 TIMER = ROOT / "benchmarks/time_to_accuracy.py"
 TUNE = ROOT / "benchmarks/tune.py"
@@ -85,6 +86,48 @@ def test_pretrained_rungs_start_from_their_weights(timed, workspace):
 def test_what_cannot_be_timed_is_said_in_one_message(timed, arguments, message):
     with pytest.raises(InputError, match=message):
         timed(*arguments)
+
+
+@pytest.fixture
+def tried(timed, monkeypatch, capsys):
+    """A function that tries techniques on the same images and gives the last line without the minutes."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+
+    def run(*arguments: str) -> str:
+        runpy.run_path(str(ROOT / "benchmarks/candidates.py"))["main"]("tiny", *arguments)
+        return re.sub(r", [\d.]+ minutes$", "", capsys.readouterr().out.splitlines()[-1])
+
+    return run
+
+
+@pytest.mark.parametrize("technique", ["head_lr=3", "ema=0.5", "mixup=1", "mirrored=1"])
+def test_a_technique_is_tried_and_leaves_the_loop_as_it_was(tried, monkeypatch, technique):
+    before = vars(loop).copy()
+    seen = []
+    monkeypatch.setattr(loop.Progress, "epoch_done", lambda _, scores: seen.append(scores))
+    changes = (*SMALL, "ablation.epochs=2", "ablation.lr=0.01", "ablation.batch_size=12")
+    assert tried("train_aug", technique, *changes).startswith(
+        f"tiny train_aug {technique} {' '.join(SMALL)} ablation.e"
+    )
+    tried("train_aug", *changes)
+    assert len(seen) == 4
+    with_it, without = seen[1], seen[3]
+    assert with_it["val_loss"] != without["val_loss"]
+    assert (with_it["train_loss"] == without["train_loss"]) == technique.startswith(("ema", "mirrored"))
+    assert vars(loop) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give PRESET RUNG and a technique"),
+        (("train_aug", "ema=much"), "ema must be a number above 0, not 'much'"),
+        (("train_aug", "emma=0.9"), "no key emma"),
+    ],
+)
+def test_what_cannot_be_tried_is_said(tried, arguments, message):
+    with pytest.raises(InputError, match=message):
+        tried(*arguments)
 
 
 @pytest.mark.slow
