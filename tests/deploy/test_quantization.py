@@ -207,6 +207,35 @@ def test_static_int8_agrees_with_float(exported, static, images):
     assert 0 < difference(answers(exported, images), in_float(static, images)) < 0.4
 
 
+def test_layers_that_int8_would_break_stay_in_float(exported, images, monkeypatch):
+    """One channel a thousand times as wide as the others leaves them less than a level."""
+    model = onnx.ModelProto.FromString(exported.SerializeToString())
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    first, second = [node for node in model.graph.node if node.op_type == "Conv"][:2]
+    for conv, factor in ((first, 1000.0), (second, 0.001)):
+        weight = numpy_helper.to_array(constants[conv.input[1]]).copy()
+        weight[0] *= factor
+        constants[conv.input[1]].CopyFrom(numpy_helper.from_array(weight, conv.input[1]))
+
+    def in_float_share(made: onnx.ModelProto) -> tuple[int, float]:
+        levels = {name for node in made.graph.node if node.op_type == "DequantizeLinear" for name in node.output}
+        convolutions = [node for node in made.graph.node if node.op_type == "Conv"]
+        kept = sum(node.input[1] not in levels for node in convolutions)
+        return kept, difference(answers(model, images), in_float(made, images))
+
+    kept, moved = in_float_share(quantization.static(model, images, 0.99))
+    assert 1 <= kept <= 3, "these two, and perhaps the one after them"
+    assert moved < 0.5
+    monkeypatch.setattr(quantization, "FRAGILE", 1e9)
+    kept, moved = in_float_share(quantization.static(model, images, 0.99))
+    assert kept == 0
+    assert moved > 0.7
+    monkeypatch.setattr(quantization, "FRAGILE", -1.0)
+    kept, moved = in_float_share(quantization.static(model, images, 0.99))
+    assert kept == operators(model)["Conv"]
+    assert moved < 1e-3
+
+
 # Levels may differ by rounding; sums that saturate, as they do on a CPU without 8-bit dot products, make it 0.7.
 def test_the_integer_kernels_of_this_cpu_give_what_the_quantized_graph_says(static, images):
     assert difference(in_float(static, images), answers(static, images)) < 0.1
