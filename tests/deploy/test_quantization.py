@@ -21,7 +21,7 @@ from ladder import params, params_groups
 from ladder.core.artifacts import checkpoints, predictions, splits
 from ladder.core.errors import InputError
 from ladder.core.types import Checkpoint, Logits, Predictions
-from ladder.deploy import onnx_files, onnx_runtime, quantization
+from ladder.deploy import graphs, onnx_files, onnx_runtime, quantization
 from ladder.training import models
 from test_stages import main
 
@@ -141,7 +141,7 @@ def test_batchnorm_is_folded(exported):
 
 
 def test_the_integer_friendly_graph_computes_the_same(exported, images):
-    friendly = quantization.integer_friendly(exported)
+    friendly = graphs.integer_friendly(exported)
     assert not {"HardSwish", "HardSigmoid", "ReduceMean"} & set(operators(friendly))
     np.testing.assert_allclose(answers(friendly, images), answers(exported, images), rtol=1e-3, atol=1e-5)
 
@@ -163,7 +163,7 @@ def test_what_no_convolution_precedes_stays_as_it_is():
     model = helper.make_model(
         helper.make_graph(nodes, "g", ends[:1], ends[1:], [weight]), opset_imports=[helper.make_opsetid("", 20)]
     )
-    assert operators(quantization.integer_friendly(model)) == operators(model)
+    assert operators(graphs.integer_friendly(model)) == operators(model)
 
 
 def test_static_int8_leaves_no_float_between_convolutions(static, images, tmp_path):

@@ -5,7 +5,7 @@ by the exporter. Serialized models hold no metadata, doc strings or names, so th
 made on, and equal classifiers give equal bytes.
 
 Static int8 is fast only where nothing is left in float between two convolutions, so the graph is first written in
-operators that ONNX Runtime has integer kernels for (`integer_friendly`), without changing what it computes.
+operators that ONNX Runtime has integer kernels for (`graphs.integer_friendly`), without changing what it computes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from onnx import helper, numpy_helper
 
 from ladder.core.errors import InputError
-from ladder.deploy import onnx_runtime  # before anything of ONNX Runtime
+from ladder.deploy import graphs, onnx_runtime  # before anything of ONNX Runtime
 from ladder.training import tensors
 from ladder.training.models import Classifier
 
@@ -55,7 +54,7 @@ def export(classifier: Classifier, image_size: int) -> onnx.ModelProto:
         verbose=False,
     )
     assert program is not None  # it is without dynamo only
-    return stripped(program.model_proto)
+    return graphs.stripped(program.model_proto)
 
 
 def check(model: onnx.ModelProto, classifier: Classifier, images: np.ndarray) -> float:
@@ -90,7 +89,7 @@ def dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "dynamic.onnx")
         quantize_dynamic(_preprocessed(model), path, op_types_to_quantize=["Gemm", "MatMul"])
-        return stripped(onnx.load(path))
+        return graphs.stripped(onnx.load(path))
 
 
 def static(model: onnx.ModelProto, images: np.ndarray, coverage: float) -> onnx.ModelProto:
@@ -98,7 +97,7 @@ def static(model: onnx.ModelProto, images: np.ndarray, coverage: float) -> onnx.
 
     Layers that int8 would break (`fragile`) stay in float, with what stands between them and their neighbours.
     """
-    friendly = integer_friendly(model)
+    friendly = graphs.integer_friendly(model)
     ranges = {name: covering_range(*ends, coverage) for name, ends in extremes(friendly, images).items()}
     limits = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
     prepared = _preprocessed(friendly)
@@ -148,7 +147,7 @@ def _quantized(prepared: onnx.ModelProto, limits: Mapping[str, Limits], nodes: l
         path, cache = Path(folder, "static.onnx"), Path(folder, "ranges.json")
         save_tensors_data(TensorsData(CalibrationMethod.MinMax, dict(limits)), cache)
         quantize_static(
-            _copy(prepared),
+            graphs.copied(prepared),
             path,
             calibration_cache_path=cache,
             quant_format=QuantFormat.QDQ,
@@ -157,7 +156,7 @@ def _quantized(prepared: onnx.ModelProto, limits: Mapping[str, Limits], nodes: l
             weight_type=QuantType.QInt8,
             nodes_to_quantize=nodes,
         )
-        return stripped(onnx.load(path))
+        return graphs.stripped(onnx.load(path))
 
 
 def covering_range(lows: np.ndarray, highs: np.ndarray, coverage: float) -> tuple[float, float]:
@@ -188,77 +187,6 @@ def extremes(model: onnx.ModelProto, images: np.ndarray) -> dict[str, tuple[np.n
     return {name: (lows, highs) for name, (lows, highs) in zip(names, joined, strict=True)}
 
 
-def integer_friendly(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same function in operators that ONNX Runtime has integer kernels for.
-
-    With u = x / sqrt(6), hard-swish x * clip(x + 3, 0, 6) / 6 is max(u, -c) * min(max(u, -c) + c, 2c), c = 3 / sqrt(6);
-    hard-sigmoid is clip(x / 6 + 1/2, 0, 1). The scales and shifts go into the convolution before, and the clipping
-    costs nothing: it is what quantization to that range does. Where no convolution precedes, nothing is rewritten.
-    """
-    model = _copy(model)
-    graph = model.graph
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    producers = {name: node for node in graph.node for name in node.output}
-    uses = [name for node in graph.node for name in node.input]
-    nodes = []
-    for node in graph.node:
-        x, y = node.input[0], node.output[0]
-        before = producers.get(x)
-        if before is not None and (before.op_type != "Conv" or uses.count(x) > 1):
-            before = None  # no convolution to adjust
-        if node.op_type == "HardSwish" and before is not None:
-            _rescale(before, constants, graph, 6**-0.5, 0.0)
-            low, high = (_scalar(graph, constants, value) for value in (-3 / 6**0.5, 6**0.5))
-            shift = _scalar(graph, constants, 3 / 6**0.5)
-            nodes += [
-                helper.make_node("Clip", [x, low], [f"{y}/clipped"]),
-                helper.make_node("Add", [f"{y}/clipped", shift], [f"{y}/shifted"]),
-                helper.make_node("Clip", [f"{y}/shifted", "", high], [f"{y}/gate"]),
-                helper.make_node("Mul", [f"{y}/clipped", f"{y}/gate"], [y]),
-            ]
-        elif node.op_type == "HardSigmoid" and before is not None and _is_sixth(node):
-            _rescale(before, constants, graph, 1 / 6, 0.5)
-            nodes.append(helper.make_node("Clip", [x, *(_scalar(graph, constants, v) for v in (0.0, 1.0))], [y]))
-        elif node.op_type == "ReduceMean" and _is_global(node, constants):
-            nodes.append(helper.make_node("GlobalAveragePool", [x], [y]))
-        else:
-            nodes.append(node)
-    _replace(graph.node, nodes)
-    return stripped(model)
-
-
-def stripped(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Only what is computed: no metadata, doc strings, node names or unused tensors; tensors numbered in order."""
-    model = _copy(model)
-    graph = model.graph
-    used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    made = [name for node in graph.node for name in node.output]
-    order = [tensor.name for tensor in kept] + made
-    short = {name: f"t{i}" for i, name in enumerate(order)} | {"images": "images", "logits": "logits", "": ""}
-    for node in graph.node:
-        node.name = node.doc_string = ""
-        del node.metadata_props[:]
-        _replace(node.input, [short[name] for name in node.input])
-        _replace(node.output, [short[name] for name in node.output])
-    tensors = [numpy_helper.from_array(numpy_helper.to_array(tensor), short[tensor.name]) for tensor in kept]
-    clean = helper.make_graph(
-        list(graph.node),
-        "classifier",
-        [helper.make_tensor_value_info("images", onnx.TensorProto.UINT8, ["B", *_sides(graph.input[0])])],
-        [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["B", *_sides(graph.output[0])])],
-        tensors,
-    )
-    result = helper.make_model(clean, opset_imports=model.opset_import, ir_version=model.ir_version)
-    onnx.checker.check_model(result, full_check=True)
-    return result
-
-
-def _sides(value: onnx.ValueInfoProto) -> list[int]:
-    """The fixed sizes of a tensor, all but the batch."""
-    return [dim.dim_value for dim in value.type.tensor_type.shape.dim][1:]
-
-
 def _preprocessed(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy marked as shape-inferred and optimized, which the exporter has done: ONNX Runtime warns otherwise."""
     model = onnx.shape_inference.infer_shapes(model)
@@ -266,51 +194,3 @@ def _preprocessed(model: onnx.ModelProto) -> onnx.ModelProto:
         node.name = f"n{index}"
     add_pre_process_metadata(model)
     return model
-
-
-def _rescale(conv: onnx.NodeProto, constants: dict, graph: onnx.GraphProto, factor: float, shift: float) -> None:
-    """Make a convolution give factor * its output + shift."""
-    weight = numpy_helper.to_array(constants[conv.input[1]])
-    bias = numpy_helper.to_array(constants[conv.input[2]]) if len(conv.input) == 3 else np.zeros(len(weight))
-    for index, values in enumerate((weight * factor, bias * factor + shift), start=1):
-        name = f"{conv.output[0]}/{index}"
-        _add(graph, constants, name, values.astype(np.float32))
-        del conv.input[index : index + 1]
-        conv.input.insert(index, name)
-
-
-def _scalar(graph: onnx.GraphProto, constants: dict, value: float) -> str:
-    name = f"scalar/{value}"
-    if name not in constants:
-        _add(graph, constants, name, np.array(value, np.float32))
-    return name
-
-
-def _add(graph: onnx.GraphProto, constants: dict, name: str, values: np.ndarray) -> None:
-    graph.initializer.append(numpy_helper.from_array(values, name))
-    constants[name] = graph.initializer[-1]
-
-
-def _is_sixth(node: onnx.NodeProto) -> bool:
-    """Whether a HardSigmoid is clip(x / 6 + 1/2, 0, 1)."""
-    alpha, beta = (next((a.f for a in node.attribute if a.name == key), None) for key in ("alpha", "beta"))
-    return alpha is not None and abs(alpha - 1 / 6) < 1e-6 and beta in (None, 0.5)
-
-
-def _is_global(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> bool:
-    """Whether a ReduceMean is over height and width and keeps them as ones."""
-    axes = constants.get(node.input[1]) if len(node.input) > 1 else None
-    keeps = all(a.i == 1 for a in node.attribute if a.name == "keepdims")
-    return axes is not None and keeps and sorted(a % 4 for a in numpy_helper.to_array(axes).tolist()) == [2, 3]
-
-
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy
-
-
-def _replace(repeated, values: list) -> None:
-    """Set a repeated protobuf field."""
-    del repeated[:]
-    repeated.extend(values)
