@@ -7,11 +7,13 @@ import shutil
 import subprocess
 
 import pytest
+from dvc.utils.flatten import flatten
 
 from dvcfile import STAGES, group, outs
 from imports import ROOT
 from ladder import ladder_file
 from ladder.core.errors import InputError
+from ladder.params_file import load_yaml
 from ladder.reporting import benchmark, results
 from ladder.sweeps import keep, screen, statistics, sweep
 from ladder.sweeps.experiments import Experiment
@@ -121,15 +123,17 @@ def test_the_sample_is_what_the_demo_printed():
 def test_the_samples_of_every_day_are_as_the_tools_print():
     """Figures are of one run; the tables they stand in are today's."""
     both = {name: 0.9 for name in ("train_noaug", "train_aug")}
-    made = [Experiment(str(seed), "2026-11-25T18:27:00", "success", {"seed": seed}, both) for seed in (1, 0)]
+    ladder = ladder_file.read(ROOT / "ladder.yaml")
+    params = flatten(load_yaml(ROOT / "params.yaml"))
+    made = [Experiment(str(seed), "2026-11-25T18:27:00", "success", params | {"seed": seed}, both) for seed in (1, 0)]
     screens = screen.text(made[1], made, list(both)).split()[: 3 + len(both)]
     sample = re.search(r"<!-- experiments -->\n```\n(.*?)```\n<!-- /experiments -->", README, flags=re.DOTALL)
     assert sample is not None
     assert sample[1].split()[: len(screens)] == screens
 
-    runs = sweep.runs(made, list(both))
-    compared = statistics.compare(runs, sweep.pairs(runs, ladder_file.read(ROOT / "ladder.yaml")), 0.95)
-    printed = keep.text(statistics.summary(runs, 0.95), compared, 0.95)
+    runs = sweep.runs(made, list(both), ladder)
+    compared = statistics.compare(runs, sweep.pairs(runs, ladder), 0.95)
+    printed = keep.text(statistics.summary(runs, 0.95), compared, "digits", 0.95)
     kept = re.search(r"<!-- sweep -->\n(.*?)\n<!-- /sweep -->", README, flags=re.DOTALL)
     assert kept is not None
     assert [line for line in printed.splitlines() if line.startswith(("| rung", "| compared"))] == [

@@ -13,8 +13,8 @@ T_2 = 4.302653
 
 def runs(**accuracies: list[float]) -> pd.DataFrame:
     """One setting; a rung's accuracies by seed, 0 and up."""
-    rows = [("", rung, seed, value) for rung, values in accuracies.items() for seed, value in enumerate(values)]
-    return pd.DataFrame(rows, columns=["setting", "rung", "seed", "accuracy"])
+    rows = [("", rung, "", seed, value) for rung, values in accuracies.items() for seed, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=["setting", "rung", "recipe", "seed", "accuracy"])
 
 
 def test_mean_deviation_and_interval():

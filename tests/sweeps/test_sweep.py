@@ -14,11 +14,15 @@ from ladder.sweeps.experiments import Experiment
 from made import LADDER
 
 RUNGS = [name for name, model in LADDER.ladder.items() if model.made != "deployed"]
-COMMIT = Experiment("main", "2026-11-25T18:26:13", "success", {"seed": 0, "aug.enabled": True}, {"train_aug": 0.9})
+KEYS = {"arch": "resnet18", "weights": "imagenet", "input_size": 64, "epochs": 2}
+RECIPES = {f"{group}.{key}": value for group in LADDER.recipes for key, value in KEYS.items()}
+SHORT = "resnet18, imagenet, 64 px, 2 epochs"
+START = RECIPES | {"seed": 0, "aug.enabled": True}
+COMMIT = Experiment("main", "2026-11-25T18:26:13", "success", START, {"train_aug": 0.9})
 
 
 def made(name: str, seed: int, accuracy: dict[str, float], state: str = "success", **more) -> Experiment:
-    params = {"seed": seed, "aug.enabled": True} | {key.replace("_", "."): value for key, value in more.items()}
+    params = START | {"seed": seed} | {key.replace("_", "."): value for key, value in more.items()}
     return Experiment(name, "2026-11-25T18:27:00" if state == "success" else "", state, params, accuracy)
 
 
@@ -32,22 +36,22 @@ SEEDS = [  # the newest first
 
 
 def test_runs_are_those_that_ended_by_rung_and_seed():
-    table = sweep.runs(SEEDS, RUNGS)
-    assert list(table.columns) == ["setting", "rung", "seed", "accuracy"]
+    table = sweep.runs(SEEDS, RUNGS, LADDER)
+    assert list(table.columns) == ["setting", "rung", "recipe", "seed", "accuracy"]
     assert table.to_numpy().tolist() == [
-        ["", "train_noaug", 0, 0.70],
-        ["", "train_noaug", 1, 0.71],
-        ["", "train_noaug", 2, 0.73],
-        ["", "train_aug", 0, 0.80],
-        ["", "train_aug", 1, 0.79],
-        ["", "train_aug", 2, 0.81],
-        ["", "ensemble", 1, 0.9],
+        ["", "train_noaug", SHORT, 0, 0.70],
+        ["", "train_noaug", SHORT, 1, 0.71],
+        ["", "train_noaug", SHORT, 2, 0.73],
+        ["", "train_aug", SHORT, 0, 0.80],
+        ["", "train_aug", SHORT, 1, 0.79],
+        ["", "train_aug", SHORT, 2, 0.81],
+        ["", "ensemble", "", 1, 0.9],
     ]
 
 
 def test_a_setting_is_what_differs_besides_the_seed():
     without = [made(f"w{seed}", seed, {"train_aug": 0.7 + 0.01 * seed}, aug_enabled=False) for seed in (1, 0)]
-    table = sweep.runs([*without, *SEEDS], ["train_aug"])
+    table = sweep.runs([*without, *SEEDS], ["train_aug"], LADDER)
     assert list(table["setting"].unique()) == ["aug.enabled=true", "aug.enabled=false"]  # in the order they were made
     pairs = sweep.pairs(table, LADDER)
     assert pairs == [(("aug.enabled=false", "train_aug"), ("aug.enabled=true", "train_aug"))]
@@ -57,16 +61,20 @@ def test_a_setting_is_what_differs_besides_the_seed():
 
 def test_what_a_setting_does_not_touch_is_not_compared_with_itself():
     without = [made(f"w{each.name}", each.params["seed"], each.accuracy, aug_enabled=False) for each in SEEDS[:3]]
-    assert {first[0] for first, _ in sweep.pairs(sweep.runs([*without, *SEEDS], RUNGS), LADDER)} == {
+    assert {first[0] for first, _ in sweep.pairs(sweep.runs([*without, *SEEDS], RUNGS, LADDER), LADDER)} == {
         "aug.enabled=true",
         "aug.enabled=false",
     }
-    assert all(first[0] == second[0] for first, second in sweep.pairs(sweep.runs([*without, *SEEDS], RUNGS), LADDER))
+    assert all(
+        first[0] == second[0] for first, second in sweep.pairs(sweep.runs([*without, *SEEDS], RUNGS, LADDER), LADDER)
+    )
 
 
 def test_rungs_of_one_recipe_are_compared_and_two_that_are_named():
     every = [made(f"e{seed}", seed, dict.fromkeys(LADDER.ladder, 0.5 + seed / 10)) for seed in (0, 1)]
-    steps = {(first[1], second[1]) for first, second in sweep.pairs(sweep.runs(every, list(LADDER.ladder)), LADDER)}
+    steps = {
+        (first[1], second[1]) for first, second in sweep.pairs(sweep.runs(every, list(LADDER.ladder), LADDER), LADDER)
+    }
     assert steps == {
         ("train_aug", "train_noaug"),
         ("train_se", "train_resnet"),
@@ -74,39 +82,40 @@ def test_rungs_of_one_recipe_are_compared_and_two_that_are_named():
         ("distill_static", "distill_float"),
         ("train_resnet_static", "train_resnet_float"),
     }
-    named = sweep.runs(every, ["train_effnet", "ensemble"])
+    named = sweep.runs(every, ["train_effnet", "ensemble"], LADDER)
     assert sweep.pairs(named, LADDER) == [(("", "ensemble"), ("", "train_effnet"))]
 
 
 def test_experiments_that_are_alike_count_once_and_contradicting_ones_are_named():
     again = made("again", 0, {"train_noaug": 0.70, "train_aug": 0.80})
-    assert sweep.runs([again, *SEEDS], RUNGS).equals(sweep.runs(SEEDS, RUNGS))
+    assert sweep.runs([again, *SEEDS], RUNGS, LADDER).equals(sweep.runs(SEEDS, RUNGS, LADDER))
     with pytest.raises(InputError, match="one and other have the same params and other results for train_aug"):
-        sweep.runs([made("other", 0, {"train_aug": 0.6}), *SEEDS], RUNGS)
+        sweep.runs([made("other", 0, {"train_aug": 0.6}), *SEEDS], RUNGS, LADDER)
 
 
 @pytest.mark.parametrize("experiments", [[], SEEDS[2:], [SEEDS[1]]])
 def test_a_sweep_needs_two_seeds(experiments):
     with pytest.raises(InputError, match=r"none of train_aug has two seeds: dvc exp run -S 'seed=0,1,2,3,4' --queue"):
-        sweep.runs(experiments, ["train_aug"])
+        sweep.runs(experiments, ["train_aug"], LADDER)
 
 
 def test_text_and_files(tmp_path):
-    runs = sweep.runs(SEEDS, RUNGS)
+    runs = sweep.runs(SEEDS, RUNGS, LADDER)
     summary = statistics.summary(runs, 0.95)
     compared = statistics.compare(runs, sweep.pairs(runs, LADDER), 0.95)
-    text = keep.text(summary, compared, 0.95)
-    assert "| `train_aug` | 3 | 80.00 | 1.00 | 77.52 to 82.48 |" in text
-    assert "| `ensemble` | 1 | 90.00 |  |  |" in text
+    text = keep.text(summary, compared, "digits", 0.95)
+    assert f"| `train_aug` | {SHORT} | 3 | 80.00 | 1.00 | 77.52 to 82.48 |" in text
+    assert "| `ensemble` |  | 1 | 90.00 |  |  |" in text
     assert "| `train_aug` against `train_noaug` | 3 | +8.67 | " in text
+    assert "Images: scikit-learn's handwritten digits." in text
 
     alike = runs.assign(accuracy=0.9867)
     compared_alike = statistics.compare(alike, sweep.pairs(runs, LADDER), 0.95)
-    without = keep.text(statistics.summary(alike, 0.95), compared_alike, 0.95)
-    assert "| `train_aug` | 3 | 98.67 | 0.00 |  |" in without
+    without = keep.text(statistics.summary(alike, 0.95), compared_alike, "digits", 0.95)
+    assert f"| `train_aug` | {SHORT} | 3 | 98.67 | 0.00 |  |" in without
     assert "| `train_aug` against `train_noaug` | 3 | +0.00 |  | 1.000 | alike on every seed |" in without
 
-    paths = keep.write(tmp_path / "kept", runs, summary, compared, 0.95)
+    paths = keep.write(tmp_path / "kept", runs, summary, compared, "digits", 0.95)
     assert sorted(paths) == sorted((tmp_path / "kept").iterdir())
     assert (tmp_path / "kept/sweep.md").read_text() == text
     assert (tmp_path / "kept/sweep.png").read_bytes().startswith(b"\x89PNG")

@@ -24,16 +24,17 @@ def summary(runs: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """A row per setting and rung, in the order of `runs`.
 
     Args:
-        runs: rows `setting, rung, seed, accuracy`, one per trained model.
+        runs: rows `setting, rung, recipe, seed, accuracy`, one per trained model.
         confidence: of the interval, in (0, 1).
-    Returns: `setting, rung, seeds, mean, deviation, low, high`, fractions; deviation (n - 1 in the denominator) is
-        NaN for one seed, and so are the bounds of Student's interval, within [0, 1], there and where seeds are alike.
+    Returns: `setting, rung, recipe, seeds, mean, deviation, low, high`, fractions; deviation (n - 1 in the
+        denominator) is NaN for one seed, and so are the bounds of Student's interval, within [0, 1], there and where
+        seeds are alike.
     """
     rows = []
-    for (setting, rung), group in runs.groupby(["setting", "rung"], sort=False):
+    for named, group in runs.groupby(["setting", "rung", "recipe"], sort=False):
         mean, deviation, low, high = _interval(group["accuracy"].to_numpy(), confidence)
-        rows.append((setting, rung, len(group), mean, deviation, *np.clip((low, high), 0, 1)))
-    return pd.DataFrame(rows, columns=["setting", "rung", "seeds", "mean", "deviation", "low", "high"])
+        rows.append((*named, len(group), mean, deviation, *np.clip((low, high), 0, 1)))
+    return pd.DataFrame(rows, columns=["setting", "rung", "recipe", "seeds", "mean", "deviation", "low", "high"])
 
 
 def compare(runs: pd.DataFrame, pairs: Sequence[tuple[Model, Model]], confidence: float) -> pd.DataFrame:

@@ -15,11 +15,13 @@ from ladder.sweeps.statistics import Model
 HOW = "dvc exp run -S 'seed=0,1,2,3,4' --queue && dvc queue start -j 2"
 
 
-def runs(experiments: Sequence[Experiment], models: Sequence[str]) -> pd.DataFrame:
-    """Rows `setting, rung, seed, accuracy`: one for each of `models` that an experiment scored; by setting, rung, seed.
+def runs(experiments: Sequence[Experiment], models: Sequence[str], ladder: Ladder) -> pd.DataFrame:
+    """Rows `setting, rung, recipe, seed, accuracy`: one for each of `models` that an experiment scored; by setting,
+    rung (in the order of `models`) and seed.
 
-    A setting is what experiments differ in besides their seed, in the words of `-S`; empty where that is nothing. Of
-    experiments that are alike, results and all, one counts.
+    A setting is what experiments differ in besides their seed, in the words of `-S`; empty where that is nothing. The
+    recipe says in short how a rung is trained, and is empty for a model made of others. Of experiments that are alike,
+    results and all, one counts.
 
     Args:
         experiments: the newest first.
@@ -27,11 +29,13 @@ def runs(experiments: Sequence[Experiment], models: Sequence[str]) -> pd.DataFra
     """
     done = [each for each in reversed(experiments) if each.state == "success"]
     settings = _settings(done)
-    found: dict[tuple[str, str, int], tuple[float, str]] = {}
+    found: dict[tuple[str, str, int], tuple[float, str, str]] = {}
     for (each, setting), name in product(zip(done, settings, strict=True), models):
         if name not in each.accuracy:
             continue
-        accuracy, other = found.setdefault((setting, name, each.params["seed"]), (each.accuracy[name], each.name))
+        accuracy, other, _ = found.setdefault(
+            (setting, name, each.params["seed"]), (each.accuracy[name], each.name, recipe(each, name, ladder))
+        )
         if accuracy != each.accuracy[name]:
             raise InputError(
                 f"{other} and {each.name} have the same params and other results for {name}: code or data differ."
@@ -44,7 +48,24 @@ def runs(experiments: Sequence[Experiment], models: Sequence[str]) -> pd.DataFra
         )
     places = list(product(dict.fromkeys(settings), models))
     ordered = sorted(found, key=lambda key: (places.index(key[:2]), key[2]))
-    return pd.DataFrame([(*key, found[key][0]) for key in ordered], columns=["setting", "rung", "seed", "accuracy"])
+    return pd.DataFrame(
+        [
+            (setting, rung, found[setting, rung, seed][2], seed, found[setting, rung, seed][0])
+            for setting, rung, seed in ordered
+        ],
+        columns=["setting", "rung", "recipe", "seed", "accuracy"],
+    )
+
+
+def recipe(experiment: Experiment, name: str, ladder: Ladder) -> str:
+    """In short how an experiment trained a rung; empty for a model that is made of others."""
+    if name not in ladder.rungs:
+        return ""
+    group = ladder.rungs[name].recipe
+    arch, weights, size, epochs = (
+        experiment.params[f"{group}.{key}"] for key in ("arch", "weights", "input_size", "epochs")
+    )
+    return f"{arch}, {weights}, {size} px, {epochs} epoch{'s' * (epochs != 1)}"
 
 
 def pairs(table: pd.DataFrame, ladder: Ladder) -> list[tuple[Model, Model]]:
