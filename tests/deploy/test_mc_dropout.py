@@ -43,12 +43,27 @@ def test_each_pass_of_each_image_has_a_mask_of_its_own():
     assert len(np.unique(samples.reshape(12, 3), axis=0)) == 12
 
 
-def test_shared_features_give_what_whole_passes_give():
-    model = network()
-    body, head = mc_dropout._split(model)
+HEADS = {"its own": None, "squeeze-and-excitation": SqueezeExcite(reduction=4, drop_rate=0.5)}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_shared_features_give_what_whole_passes_give(head):
+    model = network("test_resnet", se=HEADS[head]).eval()
+    body, rest = mc_dropout._split(model)
     pixels = torch.from_numpy(IMAGES)
     with torch.no_grad():
-        torch.testing.assert_close(head(body(pixels)), model(pixels))
+        torch.testing.assert_close(rest(body(pixels)), model(pixels))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_features_are_computed_once_for_all_passes(head):
+    model = network("test_resnet", se=HEADS[head], drop_rate=0.0 if HEADS[head] else 0.5)
+    runs: list[torch.nn.Module] = []
+    next(each for each in model.modules() if isinstance(each, torch.nn.Conv2d)).register_forward_hook(
+        lambda conv, *_: runs.append(conv)
+    )
+    sample(model, passes=9, batch_size=len(IMAGES))
+    assert len(runs) == 2  # and once to see that they are the same each time
 
 
 def test_dropout_within_the_features_is_drawn_anew_in_each_pass():

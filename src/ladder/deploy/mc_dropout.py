@@ -19,7 +19,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from ladder.core.errors import InputError
 from ladder.training import tensors
-from ladder.training.models import Classifier, at_a_time
+from ladder.training.models import Classifier, SqueezeExciteNet, at_a_time
 
 
 @torch.inference_mode()
@@ -88,11 +88,17 @@ Function = Callable[[Tensor], Tensor]
 
 
 def _split(model: Classifier) -> tuple[Function, Function]:
-    """Pixels -> features and features -> logits of a timm net, so that passes can share the features."""
+    """Pixels -> features and features -> logits, so that passes can share the features."""
     net: Any = model.net
+    if isinstance(net, SqueezeExciteNet):
+        return lambda images: net.se(net.backbone(model.prepare(images))), lambda x: _answer(net, x)
     if not (hasattr(net, "forward_features") and hasattr(net, "forward_head")):
         return _whole(model)
     return lambda images: net.forward_features(model.prepare(images)), lambda x: net.forward_head(x).float()
+
+
+def _answer(net: SqueezeExciteNet, features: Tensor) -> Tensor:
+    return net.fc(net.dropout(features.mean((2, 3)))).float()
 
 
 def _whole(model: Classifier) -> tuple[Function, Function]:
