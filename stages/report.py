@@ -7,7 +7,7 @@ from ladder.core import runs
 from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import InputError, exit_on_input_error
 from ladder.drawing import fonts, ladder_plots
-from ladder.reporting import data, markdown, report
+from ladder.reporting import data, markdown, report, seeds
 from ladder.scoring import ensembling, ladder, metrics, scores
 
 FOLDER = "plots/report"
@@ -20,7 +20,7 @@ def main() -> None:
     answers = every.answers()
     asked = params.read()
     inputs = ["ladder.yaml", "data/split/test", "data/split/split.json", *answers.values(), markdown.TEMPLATES]
-    inputs += [report.DOUBTS, data.OVERLAPS, data.CORRUPTED, *report.shown(asked.data.pictures)]
+    inputs += [seeds.FOLDER, report.DOUBTS, data.OVERLAPS, data.CORRUPTED, *report.shown(asked.data.pictures)]
     fixed, broken = (f"{asked.data.pictures}/report/{name}.png" for name in ("fixed", "broken"))
     outputs = [asked.report.page, *OUTPUTS, fixed, broken]
     with runs.stage("report", report.settings, inputs=inputs, outputs=outputs) as run:
@@ -45,7 +45,7 @@ def main() -> None:
         named = splits.load_files("data/split")
         ladder_plots.flipped(fixed, models, test, named, right=ladder_plots.AUGMENTED, seed=seed)
         ladder_plots.flipped(broken, models, test, named, right=ladder_plots.PLAIN, seed=seed)
-        values = report.values(models, measured, compared, cfg, augmented)
+        values = report.values(models, measured, compared, cfg, augmented, seeds.text(cfg.data.source))
         markdown.write("report.md", report.text(values))
         markdown.write(cfg.report.page, report.html(values, models))
     if lacking := fonts.hint(next(iter(models.values())).classes):

@@ -6,6 +6,7 @@ import runpy
 import shutil
 import subprocess
 
+import pandas as pd
 import pytest
 from dvc.utils.flatten import flatten
 
@@ -133,7 +134,7 @@ def test_the_samples_of_every_day_are_as_the_tools_print():
 
     runs = sweep.runs(made, list(both), ladder)
     compared = statistics.compare(runs, sweep.pairs(runs, ladder), 0.95)
-    printed = keep.text(statistics.summary(runs, 0.95), compared, "digits", 0.95)
+    printed = keep.text(statistics.summary(runs, 0.95), compared, ["digits"], 0.95)
     kept = re.search(r"<!-- sweep -->\n(.*?)\n<!-- /sweep -->", README, flags=re.DOTALL)
     assert kept is not None
     assert [line for line in printed.splitlines() if line.startswith(("| rung", "| compared"))] == [
@@ -189,6 +190,21 @@ def test_results_and_presets_are_those_of_the_tracked_files(monkeypatch):
     assert results.updated(README) == README, "`make results` brings README.md up to date"
 
 
+def test_the_seeds_were_trained_as_the_recipes_say():
+    section = re.search(r"<!-- seeds -->(.*?)<!-- /seeds -->", (ROOT / "docs/recipes.md").read_text(), flags=re.DOTALL)
+    assert section is not None
+    given, rungs = section[1].replace("\\\n", " "), re.findall(r"evaluate@(\w+)", section[1])
+    assert rungs == re.search(r'RUNGS="(.*?)"', given)[1].split()
+    seeds = [int(seed) for seed in re.search(r"'seed=([\d,]+)'", given)[1].split(",")]
+    params = flatten(load_yaml(ROOT / "params.yaml"))
+    params |= {key: int(value) for key, value in re.findall(r"-S (\w+\.\w+)=(\d+)", given)}
+    ladder, source = ladder_file.read(ROOT / "ladder.yaml"), params["data.source"]
+    trained = Experiment("", "", "success", params, {})
+    expected = [[rung, sweep.recipe(trained, rung, ladder), source, seed] for rung in rungs for seed in seeds]
+    runs = pd.read_csv(ROOT / "docs/seeds/runs.csv")
+    assert runs[["rung", "recipe", "source", "seed"]].to_numpy().tolist() == expected
+
+
 def test_the_benchmark_page_is_that_of_the_tracked_files(monkeypatch):
     monkeypatch.chdir(ROOT)
     page = (ROOT / "docs/benchmark.md").read_text(encoding="utf-8")
@@ -240,7 +256,7 @@ def test_a_readme_without_a_section_is_refused(monkeypatch):
 def test_the_tool_writes_both(tmp_path, monkeypatch):
     for name in ("README.md", "params.yaml", "ladder.yaml", "dvc.lock"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("metrics", "plots", "presets"):
+    for name in ("metrics", "plots", "presets", "docs/seeds"):
         shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     best = f"| {100 * json.loads((ROOT / 'metrics/ensemble.json').read_text())['accuracy']:.2f} |"

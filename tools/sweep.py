@@ -10,14 +10,13 @@ from ladder.sweeps import arguments, experiments, keep, statistics, sweep
 def main(*given: str) -> None:
     ladder, confidence = ladder_file.read(), params.read().report.confidence
     asked = arguments.read(given, ladder, keeps=True)
-    commit, found = experiments.read(asked.rev)
-    source = commit.params["data.source"]
+    _, found = experiments.read(asked.rev)
     runs = sweep.runs(found, asked.models, ladder)
     summary = statistics.summary(runs, confidence)
     compared = statistics.compare(runs, sweep.pairs(runs, ladder), confidence)
-    print(keep.text(summary, compared, source, confidence))
+    print(keep.text(summary, compared, runs["source"].unique(), confidence))
     if asked.out:
-        print("kept:", *keep.write(Path(asked.out), runs, summary, compared, source, confidence), sep="\n  ")
+        print("kept:", *keep.write(Path(asked.out), runs, summary, compared, confidence), sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from ladder.core.artifacts import files, predictions, splits
 from ladder.core.errors import InputError
 from ladder.core.types import Part, Predictions, Split
 from ladder.drawing import ladder_plots
-from ladder.reporting import markdown, page, report
+from ladder.reporting import markdown, page, report, seeds
 from ladder.scoring import ladder, scores
 from loaded import packages
 from made import CLASSES, LADDER, TEST, made_models, save_data_tables
@@ -44,9 +44,17 @@ def save_doubts() -> None:
     row = {"model": "distill", "method": "one pass"} | dict.fromkeys(report.MEASURES, 0.5)
     files.write_csv(report.DOUBTS, pd.DataFrame([row, row | {"model": "ensemble", "method": "vote", "auroc": None}]))
     save_data_tables()
+    save_sweep("cifar10_jpeg")
     for path in map(Path, report.shown("plots")):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (64, 48), "white").save(path)
+
+
+def save_sweep(source: str) -> None:
+    """What `make sweep OUT=docs/seeds` leaves, of images from `source`."""
+    files.write_csv(seeds.TABLE, pd.DataFrame({"rung": ["train_se", "train_se"], "source": source, "seed": [0, 1]}))
+    markdown.write(Path(seeds.TEXT), "| rung | seeds |\n| --- | ---: |\n| `train_se` | 2 |\n")
+    Image.new("RGB", (64, 48), "gray").save(seeds.PICTURE)
 
 
 def save_test(test: Part) -> None:
@@ -377,6 +385,33 @@ def test_the_page_says_what_the_text_says_and_holds_its_pictures(stage, models, 
     inside = {base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in shown_page.pictures}
     assert inside == {(workspace / path).read_bytes() for path in (*files_shown, *report.shown("plots"))}
     assert not re.search(r"(src|href)=\"(?!data:|#|benchmark\.html)", html), "it needs no other file, and no network"
+
+
+def test_seeds_are_told_of_where_they_are_of_the_same_images(stage, models, workspace):
+    stage.main()
+    heading, several = "Several seeds: which methods differ", "takes several seeds of each, as below."
+    for path in ("report.md", "report.html"):
+        assert heading not in (workspace / path).read_text(encoding="utf-8"), "they are of other images"
+    assert several not in (workspace / "report.md").read_text(encoding="utf-8")
+    save_sweep("digits")
+    stage.main()
+    text = (workspace / "report.md").read_text(encoding="utf-8")
+    assert several in text
+    assert tables(text)[heading] == [{"rung": "`train_se`", "seeds": "2"}]
+    html = Page((workspace / "report.html").read_text(encoding="utf-8"))
+    assert [["rung", "seeds"], ["train_se", "2"]] in html.tables
+    picture = base64.b64encode((workspace / seeds.PICTURE).read_bytes()).decode()
+    assert f"data:image/png;base64,{picture}" in html.pictures
+
+
+def test_seeds_that_cannot_be_read_are_refused(models, workspace):
+    (workspace / seeds.TEXT).unlink()
+    assert seeds.text("digits") == "", "not asked for"
+    with pytest.raises(InputError, match=r"sweep\.md cannot be read .*: `make sweep OUT=docs/seeds` makes it"):
+        seeds.text("cifar10_jpeg")
+    (workspace / seeds.TABLE).write_text("rung,seed\ntrain_se,0\n")
+    with pytest.raises(InputError, match=r"has no column source: `make sweep OUT=docs/seeds` makes it anew"):
+        seeds.text("cifar10_jpeg")
 
 
 def test_the_page_says_what_the_data_hold_and_what_corruptions_cost(stage, models, workspace):

@@ -16,7 +16,7 @@ from ladder.reporting import results
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A copy of the tracked results in the current folder."""
-    for folder in ("metrics", "plots/report", "plots/benchmark", "presets"):
+    for folder in ("metrics", "plots/report", "plots/benchmark", "presets", "docs/seeds"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for name in ("params.yaml", "ladder.yaml", "dvc.lock"):
         shutil.copy(ROOT / name, tmp_path)

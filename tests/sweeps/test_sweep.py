@@ -17,7 +17,7 @@ RUNGS = [name for name, model in LADDER.ladder.items() if model.made != "deploye
 KEYS = {"arch": "resnet18", "weights": "imagenet", "input_size": 64, "epochs": 2}
 RECIPES = {f"{group}.{key}": value for group in LADDER.recipes for key, value in KEYS.items()}
 SHORT = "resnet18, imagenet, 64 px, 2 epochs"
-START = RECIPES | {"seed": 0, "aug.enabled": True}
+START = RECIPES | {"seed": 0, "aug.enabled": True, "data.source": "digits"}
 COMMIT = Experiment("main", "2026-11-25T18:26:13", "success", START, {"train_aug": 0.9})
 
 
@@ -37,15 +37,15 @@ SEEDS = [  # the newest first
 
 def test_runs_are_those_that_ended_by_rung_and_seed():
     table = sweep.runs(SEEDS, RUNGS, LADDER)
-    assert list(table.columns) == ["setting", "rung", "recipe", "seed", "accuracy"]
+    assert list(table.columns) == ["setting", "rung", "recipe", "source", "seed", "accuracy"]
     assert table.to_numpy().tolist() == [
-        ["", "train_noaug", SHORT, 0, 0.70],
-        ["", "train_noaug", SHORT, 1, 0.71],
-        ["", "train_noaug", SHORT, 2, 0.73],
-        ["", "train_aug", SHORT, 0, 0.80],
-        ["", "train_aug", SHORT, 1, 0.79],
-        ["", "train_aug", SHORT, 2, 0.81],
-        ["", "ensemble", "", 1, 0.9],
+        ["", "train_noaug", SHORT, "digits", 0, 0.70],
+        ["", "train_noaug", SHORT, "digits", 1, 0.71],
+        ["", "train_noaug", SHORT, "digits", 2, 0.73],
+        ["", "train_aug", SHORT, "digits", 0, 0.80],
+        ["", "train_aug", SHORT, "digits", 1, 0.79],
+        ["", "train_aug", SHORT, "digits", 2, 0.81],
+        ["", "ensemble", "", "digits", 1, 0.9],
     ]
 
 
@@ -103,7 +103,7 @@ def test_text_and_files(tmp_path):
     runs = sweep.runs(SEEDS, RUNGS, LADDER)
     summary = statistics.summary(runs, 0.95)
     compared = statistics.compare(runs, sweep.pairs(runs, LADDER), 0.95)
-    text = keep.text(summary, compared, "digits", 0.95)
+    text = keep.text(summary, compared, ["digits"], 0.95)
     assert f"| `train_aug` | {SHORT} | 3 | 80.00 | 1.00 | 77.52 to 82.48 |" in text
     assert "| `ensemble` |  | 1 | 90.00 |  |  |" in text
     assert "| `train_aug` against `train_noaug` | 3 | +8.67 | " in text
@@ -111,11 +111,12 @@ def test_text_and_files(tmp_path):
 
     alike = runs.assign(accuracy=0.9867)
     compared_alike = statistics.compare(alike, sweep.pairs(runs, LADDER), 0.95)
-    without = keep.text(statistics.summary(alike, 0.95), compared_alike, "digits", 0.95)
+    without = keep.text(statistics.summary(alike, 0.95), compared_alike, ["digits", "cifar10"], 0.95)
     assert f"| `train_aug` | {SHORT} | 3 | 98.67 | 0.00 |  |" in without
     assert "| `train_aug` against `train_noaug` | 3 | +0.00 |  | 1.000 | alike on every seed |" in without
+    assert "Images: scikit-learn's handwritten digits; CIFAR-10 (the official archive)." in without
 
-    paths = keep.write(tmp_path / "kept", runs, summary, compared, "digits", 0.95)
+    paths = keep.write(tmp_path / "kept", runs, summary, compared, 0.95)
     assert sorted(paths) == sorted((tmp_path / "kept").iterdir())
     assert (tmp_path / "kept/sweep.md").read_text() == text
     assert (tmp_path / "kept/sweep.png").read_bytes().startswith(b"\x89PNG")

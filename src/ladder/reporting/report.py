@@ -112,6 +112,7 @@ def values(
     compared: Sequence[ladder.Compared],
     cfg: Settings,
     augmented: Collection[str],
+    seeds: str = "",
 ) -> dict[str, Any]:
     """What the templates of report.md and of its page are filled with.
 
@@ -120,6 +121,7 @@ def values(
         measured: name -> the content of its metrics file.
         compared: what `ladder.compare` gives.
         augmented: names of the rungs that read `aug`.
+        seeds: the tables of a sweep over seeds, in Markdown; empty if there are none.
     """
     first = next(iter(models.values()))
     rungs = {name: _rung(name, models, measured[name], cfg.aug.enabled and name in augmented) for name in models}
@@ -147,6 +149,7 @@ def values(
         "warned": {name: found for name in models if (found := _warnings(models[name], cfg.evaluate.confidence))},
         "counts": _counts(first),
         "pictures": cfg.data.pictures,
+        "seeds": seeds.strip(),
         "versions": {"Python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
     }
 

@@ -1,4 +1,4 @@
-"""README's sections on results and presets, from what Git tracks, so that a test can hold one against the other.
+"""README's sections on results, seeds and presets, from what Git tracks, so that a test can hold one against the other.
 
 The sentences stand in templates/results.md.j2 and templates/presets.md.j2; here is what they are filled with.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from ladder import params
 from ladder.core.errors import InputError
 from ladder.params import Params
-from ladder.reporting import benchmark, markdown, report, tracked
+from ladder.reporting import benchmark, markdown, report, seeds, tracked
 from ladder.scoring import metrics
 
 NOT_SHOWN = ("_float", "_dynamic")  # figures of ONNX files that the second table of engines has
@@ -19,11 +19,13 @@ HEAD = {"purpose": "What for", "budget": "Budget", "measured": "Measured"}
 
 
 def updated(readme: str) -> str:
-    """The README with both sections as they should be.
+    """The README with these sections as they should be.
 
     Raises: InputError where a result, a line of a preset's head or a section's two markers are missing.
     """
-    for name, content in {"results": results(params.read()), "presets": presets()}.items():
+    p = params.read()
+    sections = {"results": results(p), "seeds": seeds.text(p.data.source), "presets": presets()}
+    for name, content in sections.items():
         parts = re.split(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", readme, flags=re.DOTALL)
         if len(parts) != 2:
             raise InputError(f"README.md must have one section between <!-- {name} --> and <!-- /{name} -->")

@@ -11,24 +11,25 @@ from ruamel.yaml import YAML, YAMLError
 from ladder.core.errors import InputError
 
 
-def text(path: str | Path) -> str:
-    """The content of a text file in UTF-8."""
+def text(path: str | Path, maker: str = "dvc repro") -> str:
+    """The content of a text file in UTF-8. `maker`: the command that writes it."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}): `dvc repro` makes it") from None
+        raise InputError(f"{path} cannot be read ({error}): `{maker}` makes it") from None
 
 
-def rows(path: str | Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+def rows(path: str | Path, columns: Sequence[str], maker: str = "dvc repro") -> list[dict[str, Any]]:
     """The rows of a CSV file, one or more: column -> number or text. `columns` are those that it must have."""
     try:
-        read = pd.read_csv(io.StringIO(text(path)), keep_default_na=False, na_values=[""])  # a GPU may be called `none`
+        # A GPU may be called `none`.
+        read = pd.read_csv(io.StringIO(text(path, maker)), keep_default_na=False, na_values=[""])
     except ValueError as error:  # pandas' errors of parsing are all of this kind
-        raise InputError(f"{path} is no table ({error}): `dvc repro` makes it") from None
+        raise InputError(f"{path} is no table ({error}): `{maker}` makes it") from None
     if missing := [name for name in columns if name not in read]:
-        raise InputError(f"{path} has no column {', '.join(missing)}: `dvc repro` makes it anew")
+        raise InputError(f"{path} has no column {', '.join(missing)}: `{maker}` makes it anew")
     if read.empty:
-        raise InputError(f"{path} has no row: `dvc repro` makes it anew")
+        raise InputError(f"{path} has no row: `{maker}` makes it anew")
     return cast("list[dict[str, Any]]", read.to_dict("records"))
 
 

@@ -1,5 +1,6 @@
 """The tables of a sweep as text and, to be kept in Git, as files with a picture."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -9,26 +10,26 @@ from ladder.drawing import plots
 from ladder.reporting import markdown
 
 
-def text(summary: pd.DataFrame, compared: pd.DataFrame, source: str, confidence: float) -> str:
-    """Both tables in Markdown, and what they speak of. `source`: of the images, as `data.source` names it."""
+def text(summary: pd.DataFrame, compared: pd.DataFrame, sources: Iterable[str], confidence: float) -> str:
+    """Both tables in Markdown, and what they speak of. `sources`: of the images, as `data.source` names them."""
     return markdown.render(
         "sweep.md.j2",
         summary=summary.to_dict("records"),
         compared=compared.to_dict("records"),
-        source=source,
+        sources=list(sources),
         confidence=confidence,
     )
 
 
 def write(
-    folder: Path, runs: pd.DataFrame, summary: pd.DataFrame, compared: pd.DataFrame, source: str, confidence: float
+    folder: Path, runs: pd.DataFrame, summary: pd.DataFrame, compared: pd.DataFrame, confidence: float
 ) -> list[Path]:
     """Write `sweep.md`, `sweep.png` and the tables as CSV; returns the paths."""
     tables = {"runs": runs, "summary": summary, "comparisons": compared}
     paths = {name: folder / f"{name}.csv" for name in tables}
     for name, table in tables.items():
         files.write_csv(paths[name], table)
-    markdown.write(folder / "sweep.md", text(summary, compared, source, confidence))
+    markdown.write(folder / "sweep.md", text(summary, compared, runs["source"].unique(), confidence))
 
     mean, low, high = (summary[column].fillna(summary["mean"]).to_numpy() for column in ("mean", "low", "high"))
     names = (summary["rung"] + " " + summary["setting"]).str.rstrip().tolist()

@@ -24,7 +24,7 @@ def summary(runs: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """A row per setting and rung, in the order of `runs`.
 
     Args:
-        runs: rows `setting, rung, recipe, seed, accuracy`, one per trained model.
+        runs: rows `setting, rung, recipe, source, seed, accuracy`, one per trained model.
         confidence: of the interval, in (0, 1).
     Returns: `setting, rung, recipe, seeds, mean, deviation, low, high`, fractions; deviation (n - 1 in the
         denominator) is NaN for one seed, and so are the bounds of Student's interval, within [0, 1], there and where

@@ -16,12 +16,12 @@ HOW = "dvc exp run -S 'seed=0,1,2,3,4' --queue && dvc queue start -j 2"
 
 
 def runs(experiments: Sequence[Experiment], models: Sequence[str], ladder: Ladder) -> pd.DataFrame:
-    """Rows `setting, rung, recipe, seed, accuracy`: one for each of `models` that an experiment scored; by setting,
-    rung (in the order of `models`) and seed.
+    """Rows `setting, rung, recipe, source, seed, accuracy`: one for each of `models` that an experiment scored; by
+    setting, rung (in the order of `models`) and seed.
 
     A setting is what experiments differ in besides their seed, in the words of `-S`; empty where that is nothing. The
-    recipe says in short how a rung is trained, and is empty for a model made of others. Of experiments that are alike,
-    results and all, one counts.
+    recipe says in short how a rung is trained, and is empty for a model made of others; the source is that of the
+    images. Of experiments that are alike, results and all, one counts.
 
     Args:
         experiments: the newest first.
@@ -29,16 +29,14 @@ def runs(experiments: Sequence[Experiment], models: Sequence[str], ladder: Ladde
     """
     done = [each for each in reversed(experiments) if each.state == "success"]
     settings = _settings(done)
-    found: dict[tuple[str, str, int], tuple[float, str, str]] = {}
+    found: dict[tuple[str, str, int], tuple[float, Experiment]] = {}
     for (each, setting), name in product(zip(done, settings, strict=True), models):
         if name not in each.accuracy:
             continue
-        accuracy, other, _ = found.setdefault(
-            (setting, name, each.params["seed"]), (each.accuracy[name], each.name, recipe(each, name, ladder))
-        )
+        accuracy, other = found.setdefault((setting, name, each.params["seed"]), (each.accuracy[name], each))
         if accuracy != each.accuracy[name]:
             raise InputError(
-                f"{other} and {each.name} have the same params and other results for {name}: code or data differ."
+                f"{other.name} and {each.name} have the same params and other results for {name}: code or data differ."
                 " `dvc exp remove` takes one of them away"
             )
     if len({(setting, name) for setting, name, _ in found}) == len(found):
@@ -48,13 +46,11 @@ def runs(experiments: Sequence[Experiment], models: Sequence[str], ladder: Ladde
         )
     places = list(product(dict.fromkeys(settings), models))
     ordered = sorted(found, key=lambda key: (places.index(key[:2]), key[2]))
-    return pd.DataFrame(
-        [
-            (setting, rung, found[setting, rung, seed][2], seed, found[setting, rung, seed][0])
-            for setting, rung, seed in ordered
-        ],
-        columns=["setting", "rung", "recipe", "seed", "accuracy"],
-    )
+    rows = []
+    for setting, rung, seed in ordered:
+        accuracy, each = found[setting, rung, seed]
+        rows.append((setting, rung, recipe(each, rung, ladder), each.params["data.source"], seed, accuracy))
+    return pd.DataFrame(rows, columns=["setting", "rung", "recipe", "source", "seed", "accuracy"])
 
 
 def recipe(experiment: Experiment, name: str, ladder: Ladder) -> str:
