@@ -63,7 +63,7 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     for name in ("params.yaml", "ladder.yaml"):
         shutil.copy(ROOT / name, folder)
-    for name in ("presets", "assets"):
+    for name in ("presets", "assets", "docs"):
         (folder / name).symlink_to(ROOT / name)
     photos(folder / "my_images")
     own = presets.load("own_images")
