@@ -1,14 +1,17 @@
 """Made-up answers of every model of the ladder: small enough to compare and count by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from conftest import colored
 from imports import ROOT
 from ladder import ladder_file
 from ladder.core.artifacts import files
 from ladder.core.types import Logits, Predictions
-from ladder.reporting import data
+from ladder.reporting import data, markdown, seeds
 from ladder.scoring import ensembling
 
 LADDER = ladder_file.read(ROOT / "ladder.yaml")
@@ -76,3 +79,10 @@ def save_data_tables() -> None:
         for (kind, strength), accuracy in zip([("none", 0), ("noise", 0.06)], accuracies, strict=True)
     ]
     files.write_csv(data.CORRUPTED, pd.DataFrame(rows))
+
+
+def save_sweep(source: str) -> None:
+    """What `make sweep OUT=docs/seeds` leaves, of images from `source`."""
+    files.write_csv(seeds.TABLE, pd.DataFrame({"rung": ["train_se", "train_se"], "source": source, "seed": [0, 1]}))
+    markdown.write(Path(seeds.TEXT), "| rung | seeds |\n| --- | ---: |\n| `train_se` | 2 |\n")
+    Image.new("RGB", (64, 48), "gray").save(seeds.PICTURE)

@@ -14,7 +14,7 @@ from ladder.core.artifacts import files, predictions, splits
 from ladder.core.types import Split
 from ladder.drawing import plots
 from ladder.reporting import benchmark, markdown, report
-from made import CLASSES, LADDER, TEST, made_models, save_data_tables
+from made import CLASSES, LADDER, TEST, made_models, save_data_tables, save_sweep
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OFFLINE = (
@@ -43,6 +43,7 @@ def pages(workspace) -> list[Path]:
     row = {"model": "distill", "method": "one pass"} | dict.fromkeys(report.MEASURES, 0.5)
     files.write_csv(report.DOUBTS, pd.DataFrame([row, row | {"model": "ensemble"}]))
     save_data_tables()
+    save_sweep("digits")
     for path in (*report.shown("plots"), benchmark.PICTURE):
         plots.contact_sheet(path, np.zeros((25, 3, 8, 8), np.uint8), ["caption"] * 25, "title")
     columns = dict.fromkeys(

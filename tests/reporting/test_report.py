@@ -23,7 +23,7 @@ from ladder.drawing import ladder_plots
 from ladder.reporting import markdown, page, report, seeds
 from ladder.scoring import ladder, scores
 from loaded import packages
-from made import CLASSES, LADDER, TEST, made_models, save_data_tables
+from made import CLASSES, LADDER, TEST, made_models, save_data_tables, save_sweep
 
 SCRIPT = ROOT / "stages/report.py"
 
@@ -48,13 +48,6 @@ def save_doubts() -> None:
     for path in map(Path, report.shown("plots")):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (64, 48), "white").save(path)
-
-
-def save_sweep(source: str) -> None:
-    """What `make sweep OUT=docs/seeds` leaves, of images from `source`."""
-    files.write_csv(seeds.TABLE, pd.DataFrame({"rung": ["train_se", "train_se"], "source": source, "seed": [0, 1]}))
-    markdown.write(Path(seeds.TEXT), "| rung | seeds |\n| --- | ---: |\n| `train_se` | 2 |\n")
-    Image.new("RGB", (64, 48), "gray").save(seeds.PICTURE)
 
 
 def save_test(test: Part) -> None:
