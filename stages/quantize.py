@@ -7,6 +7,7 @@ from ladder.core.artifacts import checkpoints, predictions, splits
 from ladder.core.errors import exit_on_input_error
 from ladder.core.types import Logits, Part, Predictions, Split
 from ladder.deploy import onnx_files, onnx_runtime, quantization
+from ladder.params import Quantizing
 from ladder.training import models
 
 RUNGS = ("distill", "train_resnet")
@@ -25,10 +26,10 @@ def main() -> None:
         split = splits.load("data/split")
         calibration = quantization.spread(split.train.images, run.params.calibration_images)
         for rung in RUNGS:
-            quantize(rung, split, calibration, run.params.coverage)
+            quantize(rung, split, calibration, run.params)
 
 
-def quantize(rung: str, split: Split, calibration: np.ndarray, coverage: float) -> None:
+def quantize(rung: str, split: Split, calibration: np.ndarray, how: Quantizing) -> None:
     """Write the three models of one rung, each with its JSON and its predictions; images arrive at the split's size."""
     classifier = models.restore(checkpoints.load(f"models/{rung}"))
     trained = predictions.load(f"predictions/trained/{rung}.npz").provenance
@@ -37,7 +38,7 @@ def quantize(rung: str, split: Split, calibration: np.ndarray, coverage: float) 
     print(f"{rung}: logits of PyTorch and ONNX Runtime differ by at most {difference:.1e}", flush=True)
 
     sizes = {name: len(getattr(split, name)) for name in splits.PARTS}
-    for kind, made in quantization.variants(model, calibration, coverage).items():
+    for kind, made in quantization.variants(model, calibration, how.coverage, how.max_sensitivity).items():
         data, precision = made.SerializeToString(), PRECISIONS[kind]
         provenance = trained | {"precision": precision}
         about = {"classes": list(split.classes), **splits.taken(split), "fit": split.fit, "images": sizes, **provenance}

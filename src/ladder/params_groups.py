@@ -234,10 +234,12 @@ class Quantize(Group):
     """int8 models. `calibration_images` are taken from the training part; `max_drop` is what `make check` allows.
 
     `coverage`: share of the calibration images whose values all lie within a tensor's 256 levels, at either end.
+    `max_sensitivity`: a layer that alone in int8 moves the logits by more stays in float.
     """
 
     calibration_images: Positive
     coverage: Annotated[float, Field(gt=0.5, le=1)]
+    max_sensitivity: Annotated[float, Field(gt=0, le=1)]
     max_drop: Fraction
 
 

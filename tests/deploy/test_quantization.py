@@ -36,7 +36,7 @@ from ladder.training import models
 classifier = models.restore(checkpoints.load(sys.argv[1]))
 images = np.load(sys.argv[2])
 model = quantization.export(classifier, images.shape[-1])
-made = {"float": model, "dynamic": quantization.dynamic(model), "static": quantization.static(model, images, 0.99)}
+made = {"float": model, "dynamic": quantization.dynamic(model), "static": quantization.static(model, images, 0.99, 0.2)}
 for kind, it in made.items():
     Path(kind + ".onnx").write_bytes(it.SerializeToString())
 """
@@ -83,7 +83,7 @@ def exported(student) -> onnx.ModelProto:
 
 @pytest.fixture(scope="module")
 def static(exported, images) -> onnx.ModelProto:
-    return quantization.static(exported, images, 0.99)
+    return quantization.static(exported, images, 0.99, 0.2)
 
 
 def answers(model: onnx.ModelProto, images: np.ndarray) -> np.ndarray:
@@ -208,7 +208,7 @@ def test_static_int8_agrees_with_float(exported, static, images):
     assert 0 < difference(answers(exported, images), in_float(static, images)) < 0.4
 
 
-def test_layers_that_int8_would_break_stay_in_float(exported, images, monkeypatch):
+def test_layers_that_int8_would_break_stay_in_float(exported, images):
     """One channel a thousand times as wide as the others leaves them less than a level."""
     model = onnx.ModelProto.FromString(exported.SerializeToString())
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -224,15 +224,13 @@ def test_layers_that_int8_would_break_stay_in_float(exported, images, monkeypatc
         kept = sum(node.input[1] not in levels for node in convolutions)
         return kept, difference(answers(model, images), in_float(made, images))
 
-    kept, moved = in_float_share(quantization.static(model, images, 0.99))
+    kept, moved = in_float_share(quantization.static(model, images, 0.99, 0.2))
     assert 1 <= kept <= 3, "these two, and perhaps the one after them"
     assert moved < 0.5
-    monkeypatch.setattr(quantization, "FRAGILE", 1e9)
-    kept, moved = in_float_share(quantization.static(model, images, 0.99))
+    kept, moved = in_float_share(quantization.static(model, images, 0.99, 1e9))
     assert kept == 0
     assert moved > 0.7
-    monkeypatch.setattr(quantization, "FRAGILE", -1.0)
-    kept, moved = in_float_share(quantization.static(model, images, 0.99))
+    kept, moved = in_float_share(quantization.static(model, images, 0.99, -1.0))
     assert kept == operators(model)["Conv"]
     assert moved < 1e-3
 

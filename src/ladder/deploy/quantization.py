@@ -34,8 +34,7 @@ LARGEST_DIFFERENCE = 1e-3  # of ONNX Runtime's float logits from PyTorch's, as a
 IMAGES_PER_BATCH = 25
 
 LAYERS = ("Conv", "Gemm", "MatMul")  # operators with weights
-FRAGILE = 0.2  # how far a layer alone in int8 may move logits: the deviation of that by their own
-PROBES = 100  # calibration images that are asked for it
+PROBES = 100  # calibration images that tell how sensitive a layer is
 
 Limits = tuple[np.float32, np.float32]  # least and greatest value of a tensor
 
@@ -79,9 +78,11 @@ def spread(images: np.ndarray, count: int) -> np.ndarray:
     return images[np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)]
 
 
-def variants(model: onnx.ModelProto, images: np.ndarray, coverage: float) -> dict[str, onnx.ModelProto]:
-    """The float model itself, and its int8 twins; `images` and `coverage` calibrate `static`."""
-    return {"float": model, "dynamic": dynamic(model), "static": static(model, images, coverage)}
+def variants(
+    model: onnx.ModelProto, images: np.ndarray, coverage: float, max_sensitivity: float
+) -> dict[str, onnx.ModelProto]:
+    """The float model itself, and its int8 twins; the others are arguments of `static`."""
+    return {"float": model, "dynamic": dynamic(model), "static": static(model, images, coverage, max_sensitivity)}
 
 
 def dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -92,22 +93,23 @@ def dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
         return graphs.stripped(onnx.load(path))
 
 
-def static(model: onnx.ModelProto, images: np.ndarray, coverage: float) -> onnx.ModelProto:
+def static(model: onnx.ModelProto, images: np.ndarray, coverage: float, max_sensitivity: float) -> onnx.ModelProto:
     """int8 weights per channel, uint8 activations with ranges for all but the strangest of the calibration images.
 
-    Layers that int8 would break (`fragile`) stay in float, with what stands between them and their neighbours.
+    Layers that int8 would harm (`sensitive`) stay in float, with what stands between them and their neighbours.
     """
     friendly = graphs.integer_friendly(model)
     ranges = {name: covering_range(*ends, coverage) for name, ends in extremes(friendly, images).items()}
     limits = {name: (np.float32(low), np.float32(high)) for name, (low, high) in ranges.items()}
     prepared = _preprocessed(friendly)
-    kept = around(prepared.graph, fragile(prepared, limits, spread(images, PROBES)))
+    kept = around(prepared.graph, sensitive(prepared, limits, spread(images, PROBES), max_sensitivity))
     rest = [node.name for node in prepared.graph.node if node.name not in kept]
     return _quantized(prepared, limits, rest) if rest else friendly  # ONNX Runtime takes no nodes for all of them
 
 
-def fragile(prepared: onnx.ModelProto, limits: Mapping[str, Limits], images: np.ndarray) -> list[str]:
-    """Names of the layers with weights that, alone in int8, move the logits of `images` by more than FRAGILE.
+def sensitive(prepared: onnx.ModelProto, limits: Mapping[str, Limits], images: np.ndarray, allowed: float) -> list[str]:
+    """Names of the layers with weights that, alone in int8, move the logits of `images` by more than `allowed`:
+    the deviation of that difference, as a share of the deviation of the logits.
 
     An example: first layers that tell fine detail of enlarged, so smooth, images from values smaller than a level.
     """
@@ -118,7 +120,7 @@ def fragile(prepared: onnx.ModelProto, limits: Mapping[str, Limits], images: np.
         found = onnx_runtime.predict(_quantized(prepared, limits, [layer]).SerializeToString(), images)
         return float((found - expected).std() / expected.std())
 
-    return [layer for layer in layers if moved(layer) > FRAGILE]
+    return [layer for layer in layers if moved(layer) > allowed]
 
 
 def around(graph: onnx.GraphProto, layers: Collection[str]) -> set[str]:
